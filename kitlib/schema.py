@@ -1,0 +1,301 @@
+"""The tables of the kit: each column's dtype, unit and meaning, in one place.
+
+Everything that passes between modules is a DataFrame of one of these tables. This file
+knows nothing of files, of Windows or of any incident.
+
+Names follow the Windows event schema (events), MS-UAMG ``IUpdateHistoryEntry`` (updates),
+ECS (``action``, ``outcome``) and epidemiology (``exposure``, ``onset``).
+Times are ``datetime64[ns, UTC]``; a derived time has an interval ``*_low`` .. ``*_high`` and a
+``*_basis`` that says how it is known (see `BASES`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import pandas as pd
+
+TIME: Final = "datetime64[ns, UTC]"
+TEXT: Final = "str"
+WHOLE: Final = "Int64"
+REAL: Final = "float64"
+FLAG: Final = "boolean"
+ANY: Final = "object"
+
+BASES: Final = ("utc", "offset", "local", "date")
+"""How a time is known: stated in UTC, with an offset, in an unknown local zone, or as a day."""
+
+OUTCOMES: Final = ("success", "failure", "cancelled", "unknown")
+"""What an attempt or an action ended in; ``cancelled`` counts in no denominator."""
+
+STATUSES: Final = (
+    "recovered",
+    "workaround_only",
+    "pending_reboot",
+    "still_failing",
+    "unconfirmed",
+    "not_affected",
+    "no_data",
+)
+"""A host's state at its last evidence (contract: host status)."""
+
+VERDICTS: Final = ("supported", "not_separable", "no_control", "not_supported", "insufficient")
+
+Columns = Mapping[str, tuple[str, str]]
+
+TABLES: Final[Mapping[str, Columns]] = MappingProxyType(
+    {
+        "files": {
+            "host": (
+                TEXT,
+                "host named by the records inside, else by the folder; empty if unknown",
+            ),
+            "path": (TEXT, "path inside the evidence, with '/'"),
+            "kind": (TEXT, "format recognised by content, e.g. 'evtx', 'com_history_json'"),
+            "sha256": (TEXT, "hash of the content, lower-case hex"),
+            "size_bytes": (WHOLE, "size of the file"),
+            "records": (WHOLE, "rows read from it"),
+            "problems": (WHOLE, "rows in `problems` about it"),
+            "first": (TIME, "earliest time inside"),
+            "last": (TIME, "latest time inside"),
+        },
+        "problems": {
+            "path": (TEXT, "file that could not be read whole"),
+            "place": (
+                TEXT,
+                "where inside: 'chunk 3', 'record 812', 'line 4', or empty for the file",
+            ),
+            "reason": (TEXT, "a plain sentence"),
+            "records_lost": (WHOLE, "how many records are lost; missing means unknown"),
+        },
+        "events": {
+            "host": (TEXT, "`Computer` of the record, as written"),
+            "time_created": (TIME, "`TimeCreated`, 100 ns"),
+            "channel": (TEXT, ""),
+            "provider": (TEXT, ""),
+            "event_id": (WHOLE, ""),
+            "version": (WHOLE, ""),
+            "level": (WHOLE, "1 critical, 2 error, 3 warning, 4 information, 0 always"),
+            "task": (WHOLE, ""),
+            "opcode": (WHOLE, ""),
+            "keywords": (TEXT, "'0x' and 16 lower-case hex digits"),
+            "record_id": (WHOLE, "`EventRecordID`"),
+            "process_id": (WHOLE, ""),
+            "thread_id": (WHOLE, ""),
+            "user_id": (TEXT, "SID of `Security UserID`"),
+            "activity_id": (TEXT, "`Correlation ActivityID`, lower case, braces off"),
+            "data": (ANY, "payload as dict: see `kitlib.readers.evtx`"),
+            "path": (TEXT, "file inside the evidence"),
+            "qualifiers": (WHOLE, "`EventID Qualifiers` of classic events"),
+        },
+        "updates": {
+            "host": (TEXT, ""),
+            "date": (TIME, "when, as exactly as the source says"),
+            "date_low": (TIME, "earliest instant the source allows"),
+            "date_high": (TIME, "latest instant the source allows"),
+            "date_basis": (TEXT, "one of BASES"),
+            "operation": (TEXT, "'install' or 'uninstall'"),
+            "result_code": (
+                TEXT,
+                "'succeeded', 'succeeded_with_errors', 'failed', 'aborted', 'in_progress', 'not_started'",
+            ),
+            "hresult": (TEXT, "'0x' and 8 lower-case hex digits; empty if none"),
+            "title": (TEXT, ""),
+            "kb": (TEXT, "'KB' and digits; empty if the source names none"),
+            "update_id": (TEXT, "lower-case GUID; empty if none"),
+            "client_application_id": (TEXT, ""),
+            "source_kind": (TEXT, "reader that made the row"),
+            "path": (TEXT, ""),
+        },
+        "sessions": {
+            "gateway": (TEXT, ""),
+            "time": (TIME, ""),
+            "user": (TEXT, ""),
+            "client_address": (TEXT, ""),
+            "action": (TEXT, ""),
+            "outcome": (TEXT, "one of OUTCOMES"),
+            "code": (TEXT, ""),
+            "message": (TEXT, ""),
+            "path": (TEXT, ""),
+        },
+        "timeline": {
+            "host": (TEXT, "canonical host name: see `kitlib.clocks.canonical_hosts`"),
+            "time": (TIME, "best estimate"),
+            "time_low": (TIME, ""),
+            "time_high": (TIME, ""),
+            "time_basis": (TEXT, "one of BASES"),
+            "action": (
+                TEXT,
+                "neutral verb of the rule, e.g. 'boot', 'attempt_failed', 'update_installed'",
+            ),
+            "outcome": (TEXT, "one of OUTCOMES or empty"),
+            "code": (TEXT, "error code in its usual notation (decimal for RAS, 0x for HRESULT)"),
+            "change": (TEXT, "KB or other change the fact speaks of"),
+            "message": (TEXT, "one short sentence made by the kit"),
+            "path": (TEXT, ""),
+            "record_id": (WHOLE, ""),
+            "channel": (TEXT, ""),
+            "activity": (
+                TEXT,
+                "what is attempted, e.g. 'vpn'; empty for facts that are no attempt",
+            ),
+            "connection": (TEXT, "id that ties the facts of one attempt together"),
+            "user": (TEXT, ""),
+            "target": (TEXT, "profile, server or product the fact is about"),
+            "build": (WHOLE, "OS build, on facts that state it"),
+            "revision": (WHOLE, "update build revision (UBR), on facts that state it"),
+        },
+        "coverage": {
+            "host": (TEXT, ""),
+            "channel": (TEXT, ""),
+            "start": (TIME, "from here on an event would have been seen"),
+            "end": (TIME, "up to here"),
+            "why_start": (TEXT, "'log created', 'rolled over', 'cleared', 'gap', 'damaged'"),
+            "why_end": (TEXT, "'export', 'cleared', 'gap', 'damaged'"),
+            "records": (WHOLE, "records of the channel in the span"),
+        },
+        "exposure": {
+            "host": (TEXT, ""),
+            "change": (
+                TEXT,
+                "KB label where the revision is known to the kit, else 'build.revision'",
+            ),
+            "start": (TIME, "in effect from; missing: since before the evidence begins"),
+            "end": (TIME, "in effect until; missing: still in effect at the last evidence"),
+            "start_known_by": (
+                TEXT,
+                "'boot', 'installed event', 'update history', 'before evidence'",
+            ),
+            "end_known_by": (TEXT, "'boot', 'uninstalled event', 'still in effect'"),
+            "kind": (TEXT, "'update', 'driver', 'application', 'policy', 'other'"),
+            "build": (WHOLE, ""),
+            "revision": (WHOLE, ""),
+            "start_low": (TIME, ""),
+            "start_high": (TIME, ""),
+            "records": (ANY, "record ids that show it"),
+        },
+        "attempts": {
+            "host": (TEXT, ""),
+            "user": (TEXT, ""),
+            "connection": (TEXT, ""),
+            "time": (TIME, "of the first fact of the chain"),
+            "outcome": (TEXT, "one of OUTCOMES"),
+            "code": (TEXT, "failure code; empty on success"),
+            "stage": (TEXT, "last stage reached"),
+            "duration": (REAL, "seconds from first to last fact of the attempt"),
+            "records": (ANY, "record ids of the chain"),
+            "target": (TEXT, "profile or server tried"),
+            "episode": (WHOLE, "attempts of one burst share it; bursts count once as evidence"),
+        },
+        "suspects": {
+            "change": (TEXT, "KB label, or product/driver name with version"),
+            "kind": (TEXT, "'update', 'driver', 'application', 'policy', 'other'"),
+            "rank": (WHOLE, "1 is the most probable"),
+            "probability": (REAL, "posterior probability that this change did it, 0..1"),
+            "hosts_exposed": (WHOLE, "hosts seen with it in effect"),
+            "risk_difference": (REAL, "failure rate exposed minus not exposed, -1..1"),
+            "risk_low": (REAL, "lower end of its 90 % interval"),
+            "risk_high": (REAL, "upper end of its 90 % interval"),
+            "group": (WHOLE, "changes of one group cannot be told apart by this evidence"),
+            "first_start": (TIME, "earliest time it was in effect anywhere"),
+        },
+        "hosts": {
+            "host": (TEXT, ""),
+            "status": (TEXT, "one of STATUSES"),
+            "at_risk": (FLAG, "can fail (again): exposed and not fixed, or only a workaround"),
+            "exposed_from": (TIME, "the guilty change in effect from; missing: never seen"),
+            "onset": (TIME, "first failure with the symptom under exposure"),
+            "recovered_at": (TIME, "first success of the run that confirms recovery"),
+            "recovered_by": (TEXT, "'fix', 'uninstall', 'other' or empty"),
+            "confidence": (REAL, "probability that the status is right, 0..1"),
+            "attempts": (WHOLE, "attempts seen, cancelled ones left out"),
+            "failures": (WHOLE, "those that ended with one of the symptom's codes while exposed"),
+            "hours_lost": (REAL, "user-hours without the service, estimate"),
+            "hours_low": (REAL, "lower end of its 90 % interval"),
+            "hours_high": (REAL, "upper end of its 90 % interval"),
+            "build": (WHOLE, "build at the last evidence"),
+            "revision": (WHOLE, "revision at the last evidence"),
+            "why": (TEXT, "one sentence: what the status rests on"),
+            "records": (ANY, "record ids it rests on"),
+        },
+    }
+)
+
+
+def empty(table: str) -> pd.DataFrame:
+    """Return `table` with its columns and dtypes and no rows."""
+    return frame(table, [])
+
+
+def frame(table: str, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Build a DataFrame of `table` from row mappings; missing keys become missing values.
+
+    Parameters
+    ----------
+    table
+        A key of `TABLES`.
+    rows
+        One mapping a row. An unknown key is a programming error and raises ``KeyError``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        All columns of the table, in order, with their dtypes.
+
+    Examples
+    --------
+    >>> frame("problems", [{"path": "a.evtx", "reason": "empty file"}]).shape
+    (1, 4)
+    """
+    columns = TABLES[table]
+    materialised = list(rows)
+    unknown = {key for row in materialised for key in row} - set(columns)
+    if unknown:
+        raise KeyError(f"{table} has no column {sorted(unknown)}")
+    return coerce(
+        table,
+        pd.DataFrame(
+            {name: pd.Series([r.get(name) for r in materialised], dtype=ANY) for name in columns}
+        ),
+    )
+
+
+def coerce(table: str, df: pd.DataFrame) -> pd.DataFrame:
+    """Give `df` the columns, order and dtypes of `table`; missing text becomes empty."""
+    out = {}
+    for name, (dtype, _) in TABLES[table].items():
+        column = df[name] if name in df else pd.Series([None] * len(df), index=df.index, dtype=ANY)
+        out[name] = _cast(column, dtype)
+    return pd.DataFrame(out, index=df.index).reset_index(drop=True)
+
+
+def _cast(column: pd.Series[Any], dtype: str) -> pd.Series[Any]:
+    if dtype == TEXT:
+        return column.where(column.notna(), "").astype(TEXT)
+    if dtype == TIME:
+        return pd.to_datetime(column, utc=True, format="ISO8601").astype(TIME)
+    if dtype == ANY:
+        return column.astype(ANY)
+    return column.astype(dtype)  # type: ignore[call-overload,no-any-return]  # dtype is a name
+
+
+def check(table: str, df: pd.DataFrame) -> pd.DataFrame:
+    """Return `df` if it has exactly the columns and dtypes of `table`, else raise ``TypeError``."""
+    want = {name: dtype for name, (dtype, _) in TABLES[table].items()}
+    got = {str(name): str(dtype) for name, dtype in df.dtypes.items()}
+    if got != want:
+        wrong = {
+            k: (want.get(k), got.get(k))
+            for k in want.keys() | got.keys()
+            if want.get(k) != got.get(k)
+        }
+        raise TypeError(f"not a {table} table: column -> (wanted, found): {wrong}")
+    return df
+
+
+def concat(table: str, parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Stack frames of one table; an empty list gives the empty table."""
+    kept = [part for part in parts if len(part)]
+    return coerce(table, pd.concat(kept, ignore_index=True)) if kept else empty(table)
