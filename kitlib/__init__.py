@@ -30,8 +30,8 @@ _HOMES: Final[dict[str, str]] = {
     "measure_impact": "impact",
     "analyze": "findings",
     "findings_document": "findings",
-    "Finding": "findings",
-    "Check": "stats",
+    "Finding": "claims",
+    "Check": "claims",
 }
 
 __all__ = sorted([*_HOMES, "__version__"])  # noqa: PLE0605  # one table serves both, see _HOMES

@@ -144,6 +144,7 @@ TABLES: Final[Mapping[str, Columns]] = MappingProxyType(
             "connection": (TEXT, "id that ties the facts of one attempt together"),
             "user": (TEXT, ""),
             "target": (TEXT, "profile, server or product the fact is about"),
+            "stage": (TEXT, "how far an attempt has come"),
             "build": (WHOLE, "OS build, on facts that state it"),
             "revision": (WHOLE, "update build revision (UBR), on facts that state it"),
         },

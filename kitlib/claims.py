@@ -1,0 +1,96 @@
+"""A claim of the kit: a sentence with its table, assumptions, checks and record ids.
+
+Claims render themselves in Jupyter, so that notebook prose never has to state a result. Failed
+checks print as loudly as passed ones, and "cannot be tested here" is a third answer. This file
+knows how a claim looks, not what it is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from html import escape
+from typing import Final
+
+import pandas as pd
+
+SHOWN_RECORDS: Final = 8
+SHOWN_ROWS: Final = 40
+
+_WORDS: Final = {True: "passed", False: "FAILED", None: "not testable"}
+_MARKS: Final = {True: "✔", False: "✘", None: "○"}
+_COLOURS: Final = {True: "#0072b2", False: "#d55e00", None: "#6b6b6b"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One test a claim was put to.
+
+    Attributes
+    ----------
+    name
+        Short name, e.g. ``same-day controls``.
+    passed
+        True, False, or None where this evidence cannot test it.
+    text
+        One sentence with the numbers.
+    records
+        Record references (``HOST/CHANNEL#ID``) it rests on, a sample where there are many.
+    """
+
+    name: str
+    passed: bool | None
+    text: str
+    records: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{_MARKS[self.passed]} {self.name} ({_WORDS[self.passed]}): {self.text}"
+
+    def _repr_html_(self) -> str:
+        return (
+            f'<div style="margin:.2em 0"><b style="color:{_COLOURS[self.passed]}">'
+            f"{_MARKS[self.passed]} {escape(self.name)} — {_WORDS[self.passed]}</b>: "
+            f"{escape(self.text)}{_records_html(self.records)}</div>"
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finding:
+    """A sentence, the table behind it, what it assumes, how it was tested, and its records."""
+
+    text: str
+    table: pd.DataFrame | None = None
+    assumptions: tuple[str, ...] = ()
+    records: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = field(default=())
+
+    def __str__(self) -> str:
+        return "\n".join([self.text, *(str(check) for check in self.checks)])
+
+    def _repr_html_(self) -> str:
+        parts = [f'<p style="font-size:1.15em;margin:.4em 0"><b>{escape(self.text)}</b></p>']
+        parts += [check._repr_html_() for check in self.checks]  # noqa: SLF001  # one family
+        if self.table is not None:
+            parts.append(table_html(self.table))
+        if self.assumptions:
+            items = "".join(f"<li>{escape(text)}</li>" for text in self.assumptions)
+            parts.append(f"<p style='margin:.4em 0 0'>Assumes:</p><ul>{items}</ul>")
+        parts.append(_records_html(self.records))
+        return "".join(parts)
+
+
+def _records_html(records: Iterable[str]) -> str:
+    listed = list(records)
+    if not listed:
+        return ""
+    more = f" and {len(listed) - SHOWN_RECORDS} more" if len(listed) > SHOWN_RECORDS else ""
+    shown = ", ".join(escape(ref) for ref in listed[:SHOWN_RECORDS])
+    return f'<div style="color:#555;font-size:.85em">records: {shown}{more}</div>'
+
+
+def table_html(table: pd.DataFrame, *, rows: int = SHOWN_ROWS) -> str:
+    """Render a table as plain, escaped HTML; says how many rows are not shown."""
+    shown = table.head(rows)
+    html = shown.to_html(index=False, escape=True, border=0, na_rep="", max_rows=None)
+    left = len(table) - len(shown)
+    return html + (f"<p>{left} more rows are in the table.</p>" if left else "")

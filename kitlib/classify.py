@@ -1,0 +1,269 @@
+"""What an event record means: rules as data, applied to whole tables at once.
+
+A rule (``rules/*.toml``) names (channel, provider, event id), optional conditions on the payload,
+and where in the payload each column of a fact stands. This file knows how to read and apply
+rules; it knows no event id, no code and no product.
+
+Keys of a rule
+    ``name  channel  provider  event_id``  what it matches; an empty channel matches any;
+    provider names are compared without case (User32 and USER32 are one).
+    ``when`` / ``unless``  payload field = regular expression that must / must not match.
+    ``action  outcome  activity  stage``  constants of the fact.
+    ``connection  user  target  code  change  build  revision``  payload fields: a name,
+    ``Data[n]`` for the n-th unnamed string, a dotted path into UserData, or a list of these of
+    which the first that is there counts.
+    ``cancelled_codes``  codes that mean the user gave up: the outcome becomes ``cancelled``.
+    ``message``  a sentence with ``{column}`` in it.
+    ``reference  example``  where the facts come from, and a payload a test runs.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+import pandas as pd
+
+from kitlib import schema
+from kitlib.errors import IncidentError
+
+_FIELDS: Final = ("connection", "user", "target", "code", "change", "build", "revision")
+_CONSTANTS: Final = ("action", "outcome", "activity", "stage")
+_OTHER: Final = ("name", "channel", "provider", "event_id", "when", "unless", "message")
+_KEYS: Final = {*_FIELDS, *_CONSTANTS, *_OTHER, "cancelled_codes", "reference", "example"}
+_INDEXED: Final = re.compile(r"(\w+)\[(\d+)\]$")
+_KB: Final = re.compile(r"\bKB:?\s?(\d{6,8})\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of meaning; the module docstring explains the fields."""
+
+    name: str
+    channel: str
+    provider: str
+    event_id: int
+    action: str
+    reference: str
+    example: Mapping[str, Any]
+    outcome: str = ""
+    activity: str = ""
+    stage: str = ""
+    message: str = ""
+    when: Mapping[str, str] = field(default_factory=dict)
+    unless: Mapping[str, str] = field(default_factory=dict)
+    cancelled_codes: frozenset[str] = frozenset()
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@cache
+def load_rules() -> tuple[Rule, ...]:
+    """Load the kit's own rules, in file and then line order.
+
+    Raises
+    ------
+    IncidentError
+        If a rule has an unknown or a missing key; the message names file, rule and key.
+    """
+    found = sorted((files("kitlib") / "rules").iterdir(), key=lambda entry: entry.name)
+    return tuple(
+        parse_rule(raw, source=entry.name)
+        for entry in found
+        if entry.name.endswith(".toml")
+        for raw in tomllib.loads(entry.read_text("utf-8"))["rule"]
+    )
+
+
+def parse_rule(raw: Mapping[str, Any], *, source: str) -> Rule:
+    """Turn one ``[[rule]]`` table into a `Rule`; `source` names its file in error messages."""
+    name = raw.get("name", "?")
+    unknown = sorted(set(raw) - _KEYS)
+    missing = sorted(
+        {"name", "channel", "provider", "event_id", "action", "reference", "example"} - set(raw)
+    )
+    if unknown or missing:
+        raise IncidentError(f"{source}, rule {name!r}: unknown keys {unknown}, missing {missing}")
+    texts = {key: raw[key] for key in (*_CONSTANTS, "message") if key in raw}
+    return Rule(
+        name=name,
+        channel=raw["channel"],
+        provider=raw["provider"],
+        event_id=raw["event_id"],
+        reference=raw["reference"],
+        example=raw["example"],
+        when=raw.get("when", {}),
+        unless=raw.get("unless", {}),
+        cancelled_codes=frozenset(raw.get("cancelled_codes", ())),
+        fields={key: _paths(raw[key]) for key in _FIELDS if key in raw},
+        **texts,
+    )
+
+
+def _paths(value: str | Sequence[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def wanted(rules: Iterable[Rule] | None = None) -> list[tuple[str | None, str, int]]:
+    """List the (channel, provider, event id) triples the rules need, for `kitlib.read_evtx`."""
+    chosen = load_rules() if rules is None else rules
+    return sorted(
+        {(rule.channel or None, rule.provider, rule.event_id) for rule in chosen},
+        key=lambda triple: (triple[1], triple[2], triple[0] or ""),
+    )
+
+
+def classify(events: pd.DataFrame, rules: Iterable[Rule] | None = None) -> pd.DataFrame:
+    """Return one fact for each event that a rule knows, as a ``timeline`` table.
+
+    Parameters
+    ----------
+    events
+        Table ``events``.
+    rules
+        Rules to apply; the kit's own if omitted. An event that two rules match gives two facts.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Table ``timeline`` in the order of the events; ``time_low`` and ``time_high`` equal
+        ``time`` and the basis is ``utc``, since event records carry UTC.
+
+    Examples
+    --------
+    >>> classify(schema.empty("events")).empty
+    True
+    """
+    provider = events["provider"].str.casefold()
+    parts = []
+    for rule in load_rules() if rules is None else rules:
+        mask = (events["event_id"] == rule.event_id) & (provider == rule.provider.casefold())
+        if rule.channel:
+            mask &= events["channel"] == rule.channel
+        hits = events[mask.fillna(False)]
+        if len(hits):
+            hits = hits[[_applies(rule, data) for data in hits["data"]]]
+        if len(hits):
+            parts.append(_facts(rule, hits))
+    if not parts:
+        return schema.empty("timeline")
+    # Back to the order of the events, so that equal times keep the order of their log.
+    return schema.coerce("timeline", pd.concat(parts).sort_index(kind="stable"))
+
+
+def _applies(rule: Rule, data: Mapping[str, Any] | None) -> bool:
+    payload = data or {}
+    return all(
+        re.search(pattern, lookup(payload, (path,))) for path, pattern in rule.when.items()
+    ) and not any(
+        re.search(pattern, lookup(payload, (path,))) for path, pattern in rule.unless.items()
+    )
+
+
+def _facts(rule: Rule, hits: pd.DataFrame) -> pd.DataFrame:
+    """Columns of one rule's hits, still with the index of the events."""
+    payloads = [data or {} for data in hits["data"]]
+    columns: dict[str, Any] = {
+        name: [_NORMAL[name](lookup(data, paths)) for data in payloads]
+        for name, paths in rule.fields.items()
+    }
+    codes = columns.get("code", [""] * len(hits))
+    columns |= {"action": rule.action, "activity": rule.activity, "stage": rule.stage}
+    columns["outcome"] = [
+        "cancelled" if code in rule.cancelled_codes else rule.outcome for code in codes
+    ]
+    columns |= {name: hits[name] for name in ("host", "path", "record_id", "channel")}
+    columns |= {name: hits["time_created"] for name in ("time", "time_low", "time_high")}
+    columns["time_basis"] = "utc"
+    out = pd.DataFrame(columns, index=hits.index)
+    out["message"] = [
+        rule.message.format_map({**dict.fromkeys(_FIELDS, ""), **row})
+        for row in out.to_dict("records")
+    ]
+    return out
+
+
+def lookup(data: Mapping[str, Any], paths: Iterable[str]) -> str:
+    """Return the text at the first of `paths` that is there and not empty, else ''.
+
+    Examples
+    --------
+    >>> lookup({"Data": ["a", "b"]}, ["param2", "Data[1]"])
+    'b'
+    """
+    for path in paths:
+        value: Any = data
+        for part in path.split("."):
+            value = _step(value, part)
+        if isinstance(value, list):
+            value = value[0] if value else None
+        if isinstance(value, str) and value:
+            return value
+    return ""
+
+
+def _step(value: Any, part: str) -> Any:  # noqa: ANN401  # payloads nest text, lists and dicts
+    indexed = _INDEXED.match(part)
+    if indexed:
+        inner = _step(value, indexed[1])
+        inner = [inner] if isinstance(inner, str) else inner or []
+        return inner[int(indexed[2])] if int(indexed[2]) < len(inner) else None
+    return value.get(part) if isinstance(value, Mapping) else None
+
+
+def change_label(text: str) -> str:
+    """Name a change: its KB number if the text holds one, else the text itself.
+
+    Windows Update states the KB only inside a localised title; the token itself is never
+    localised. ``/kb:5009543`` on a command line counts too.
+
+    Examples
+    --------
+    >>> change_label("2022-01 Cumulative Update (KB5009543)"), change_label("wusa /uninstall /kb:5009543")
+    ('KB5009543', 'KB5009543')
+    """
+    found = _KB.search(text)
+    return f"KB{found[1]}" if found else text.strip()
+
+
+def normal_code(text: str) -> str:
+    """Write a code in its usual notation: small numbers decimal, HRESULTs as 0x and 8 digits.
+
+    Negative decimals are HRESULTs printed as signed numbers.
+
+    Examples
+    --------
+    >>> normal_code("789"), normal_code("-2145124316"), normal_code("0x80240024")
+    ('789', '0x80240024', '0x80240024')
+    """
+    text = text.strip()
+    if re.fullmatch(r"-?\d{1,10}", text):
+        number = int(text)
+        return str(number) if 0 <= number < 2**31 else f"0x{number & 0xFFFFFFFF:08x}"
+    if re.fullmatch(r"0[xX][0-9a-fA-F]{1,8}", text):
+        return f"0x{int(text, 16):08x}"
+    return text
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() else None
+
+
+_NORMAL: Final = {
+    "connection": str.lower,
+    "user": str.strip,
+    "target": str.strip,
+    "code": normal_code,
+    "change": change_label,
+    "build": _whole,
+    "revision": _whole,
+}
+
+
+def activity_channels(activity: str) -> frozenset[str]:
+    """Channels in which attempts of `activity` would be logged."""
+    return frozenset(rule.channel for rule in load_rules() if rule.activity == activity)

@@ -1,0 +1,319 @@
+"""The outer layers of an EVTX file: where the chunks are, and where the records are in them.
+
+A file is a 4,096 byte header and then chunks of 65,536 bytes. A chunk has a 512 byte header
+(``ElfChnk``: record numbers, free-space offset, checksums, string and template tables) and then
+records, each ``2a 2a 00 00``, size, id, FILETIME of writing, binary XML, size again.
+Format: libyal, "Windows XML Event Log (EVTX)".
+
+What damage looks like, and what this walk does about it:
+
+* The file header's chunk count is stale in logs copied from a running host, so it is not used:
+  every slot up to the end of the file is looked at.
+* A last chunk that is cut off is filled up with zeros and read as far as it goes.
+* Inside a chunk nothing behind the free-space offset is read: what stands there is stale.
+* Behind a broken record the walk goes on at the next place that looks like a whole record.
+* Slots without a chunk are counted by the record numbers that their neighbours leave open
+  (the log is a ring: the slot after the last one is the first one).
+* Checksums are compared and reported, never a reason to drop anything.
+
+This file knows nothing of binary XML, of events or of time zones.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import BinaryIO, Final
+
+CHUNK: Final = 65_536
+FILE_HEADER: Final = 4_096
+CHUNK_HEADER: Final = 512
+RECORD_HEADER: Final = 24
+SMALLEST_RECORD: Final = 32
+FILE_MAGIC: Final = b"ElfFile\0"
+CHUNK_MAGIC: Final = b"ElfChnk\0"
+RECORD_MAGIC: Final = b"\x2a\x2a\0\0"
+MOST_RECORDS: Final = (CHUNK - CHUNK_HEADER) // SMALLEST_RECORD
+"""More records than this do not fit into a chunk, so a larger count is not believed."""
+
+BLOCK_CHUNKS: Final = 64
+_NO_NUMBER: Final = 0xFFFF_FFFF_FFFF_FFFF
+_BRIDGE_ID: Final = _NO_NUMBER - 1
+_RECORD = struct.Struct("<4sIQQ")
+_HEADER = struct.Struct("<8sQQQQIIII")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record's header: its id, when it was written (FILETIME ticks), where it stands.
+
+    ``torn``: its end is not what it should be, so its last values may be wrong.
+    """
+
+    record_id: int
+    ticks: int
+    offset: int
+    size: int
+    torn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch of a chunk, ``start`` to ``end``, in which records should be but are not."""
+
+    start: int
+    end: int
+    records_lost: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """One chunk that could be read, with what the walk found in it.
+
+    ``data`` is always 65,536 bytes; ``present`` says how many of them the file really has.
+    ``magic`` is False where the header lacked its mark and was believed all the same.
+    """
+
+    number: int
+    data: bytes
+    present: int
+    first: int
+    last: int
+    records: tuple[Record, ...]
+    gaps: tuple[Gap, ...]
+    magic: bool
+    checksums: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place in the file where a chunk should be: its state and the numbers it declares."""
+
+    number: int
+    state: str  # "chunk", "empty" (all zero) or "damaged"
+    first: int = 0
+    last: int = -1
+
+
+@dataclass(slots=True)
+class Walk:
+    """The chunks of a file, one after the other, and after that what was learned on the way.
+
+    Parameters
+    ----------
+    stream
+        A binary file at its start. It is only read.
+
+    Notes
+    -----
+    Iterate once, to the end; ``slots``, ``size`` and ``head`` are complete afterwards.
+    Memory: one block of chunks at a time.
+    """
+
+    stream: BinaryIO
+    slots: list[Slot] = field(default_factory=list)
+    size: int = 0
+    head: bytes = b""
+
+    def __iter__(self) -> Iterator[Chunk]:
+        """Yield every chunk that can be read, in the order of the file."""
+        self.head = self.stream.read(FILE_HEADER)
+        self.size = len(self.head)
+        while block := self.stream.read(CHUNK * BLOCK_CHUNKS):
+            self.size += len(block)
+            for start in range(0, len(block), CHUNK):
+                yield from self._slot(block[start : start + CHUNK])
+
+    def _slot(self, data: bytes) -> Iterator[Chunk]:
+        number = len(self.slots)
+        if not data.strip(b"\0"):
+            self.slots.append(Slot(number, "empty"))
+            return
+        chunk = read_chunk(data, number=number)
+        if chunk is None:
+            self.slots.append(Slot(number, "damaged"))
+            return
+        self.slots.append(Slot(number, "chunk", chunk.first, chunk.last))
+        yield chunk
+
+
+def read_chunk(data: bytes, *, number: int) -> Chunk | None:
+    """Walk the records of one chunk; None if no chunk can be made out.
+
+    A header that lost only its mark is believed if a record stands where the first one must.
+    """
+    present = len(data)
+    data = data.ljust(CHUNK, b"\0")
+    magic, first, last, _, last_id, _, _, free, _ = _HEADER.unpack_from(data)
+    marked = magic == CHUNK_MAGIC
+    if not marked and not _whole(data, CHUNK_HEADER, CHUNK):
+        return None
+    if not CHUNK_HEADER <= free <= CHUNK:
+        free = CHUNK
+    records, holes = _walk(data, free)
+    declared = last - first + 1 if first <= last < _NO_NUMBER else 0
+    if not 0 < declared <= MOST_RECORDS:
+        first, last, declared = _numbers(records)
+    return Chunk(
+        number=number,
+        data=data,
+        present=present,
+        first=first,
+        last=last,
+        records=records,
+        gaps=_gaps(holes, records, last_id, declared),
+        magic=marked,
+        checksums=_checksums_fit(data),
+    )
+
+
+def _numbers(records: Sequence[Record]) -> tuple[int, int, int]:
+    if not records:
+        return 0, -1, 0
+    return records[0].record_id, records[-1].record_id, len(records)
+
+
+def _walk(data: bytes, free: int) -> tuple[tuple[Record, ...], list[tuple[int, int]]]:
+    """Return the records up to `free` and the stretches (start, end) between them."""
+    records: list[Record] = []
+    holes: list[tuple[int, int]] = []
+    offset = CHUNK_HEADER
+    while offset < free:
+        record = _record(data, offset, free)
+        if record is None:
+            found = _next_whole(data, offset + 1, free)
+            holes.append((offset, found))
+            offset = found
+        else:
+            records.append(record)
+            offset += record.size
+    return tuple(records), holes
+
+
+def _record(data: bytes, offset: int, free: int) -> Record | None:
+    """Return the record that begins at `offset`, or None.
+
+    Its size must be repeated at its end, or else be right all the same: something whole follows,
+    or nothing at all does (the sectors behind the header are gone; such a record is torn).
+    """
+    if offset + SMALLEST_RECORD > free or data[offset : offset + 4] != RECORD_MAGIC:
+        return None
+    _, size, record_id, ticks = _RECORD.unpack_from(data, offset)
+    if not SMALLEST_RECORD <= size <= free - offset:
+        return None
+    after = offset + size
+    if data[after - 4 : after] == data[offset + 4 : offset + 8]:
+        return Record(record_id, ticks, offset, size)
+    follows = after == free or _whole(data, after, free)
+    nothing = not data[after - 4 : min(after + SMALLEST_RECORD, free)].strip(b"\0")
+    return Record(record_id, ticks, offset, size, True) if follows or nothing else None
+
+
+def _whole(data: bytes, offset: int, free: int) -> bool:
+    """Tell whether a record begins at `offset` whose size is repeated at its end."""
+    if offset + SMALLEST_RECORD > free or data[offset : offset + 4] != RECORD_MAGIC:
+        return False
+    size = int.from_bytes(data[offset + 4 : offset + 8], "little")
+    fits = SMALLEST_RECORD <= size <= free - offset
+    return fits and data[offset + size - 4 : offset + size] == data[offset + 4 : offset + 8]
+
+
+def _next_whole(data: bytes, offset: int, free: int) -> int:
+    """Return where the next whole record begins; `free` if there is none."""
+    while (offset := data.find(RECORD_MAGIC, offset, free)) >= 0:
+        if _whole(data, offset, free):
+            return offset
+        offset += 1
+    return free
+
+
+def _gaps(
+    holes: Sequence[tuple[int, int]], records: Sequence[Record], last_id: int, declared: int
+) -> tuple[Gap, ...]:
+    """Say how many records each hole swallowed: the ids around it tell, if they fit.
+
+    A chunk that ends before its declared last record has an empty hole at its end.
+    """
+    end = records[-1].offset + records[-1].size if records else CHUNK_HEADER
+    if not holes and len(records) < declared and (not records or records[-1].record_id < last_id):
+        holes = [(end, end)]
+    return tuple(Gap(a, b, _between(a, records, last_id, declared)) for a, b in holes)
+
+
+def _between(start: int, records: Sequence[Record], last_id: int, declared: int) -> int | None:
+    """Return how many ids are missing at `start`; None if the ids there make no sense."""
+    if not records:
+        return declared or None
+    before = [r.record_id for r in records if r.offset < start]
+    after = [r.record_id for r in records if r.offset >= start]
+    low = before[-1] if before else after[0] - declared + len(after) - 1
+    missing = (after[0] - 1 if after else last_id) - low
+    if not 0 < missing <= MOST_RECORDS:  # a seam: what follows is from another time
+        missing = last_id - low
+    return missing if 0 < missing <= declared else None
+
+
+def _checksums_fit(data: bytes) -> bool:
+    header = zlib.crc32(data[128:CHUNK_HEADER], zlib.crc32(data[:120]))
+    free = min(max(int.from_bytes(data[48:52], "little"), CHUNK_HEADER), CHUNK)
+    content = zlib.crc32(data[CHUNK_HEADER:free])
+    return (content, header) == struct.unpack_from("<I68xI", data, 52)
+
+
+def lost_slots(slots: Sequence[Slot]) -> list[tuple[Slot, Slot, int | None]]:
+    """List the runs of slots that hold no readable chunk but should: first, last, records lost.
+
+    Empty slots count only where the record numbers around them leave a hole that fits into them:
+    behind the last chunk of a log that never filled up there is nothing to miss.
+    """
+    runs = [list(group) for _, group in groupby(slots, key=lambda slot: slot.state == "chunk")]
+    out = []
+    for place, run in enumerate(runs):
+        if run[0].state == "chunk":
+            continue
+        open_numbers = _open_numbers(runs, place)
+        fits = open_numbers is not None and 0 < open_numbers <= len(run) * MOST_RECORDS
+        if fits or any(slot.state == "damaged" for slot in run):
+            out.append((run[0], run[-1], open_numbers if fits else None))
+    return out
+
+
+def _open_numbers(runs: list[list[Slot]], place: int) -> int | None:
+    """Return how many record numbers lie between the chunks around a run (the log is a ring)."""
+    if len(runs) < 2:
+        return None
+    before, after = runs[place - 1][-1], runs[(place + 1) % len(runs)][0]
+    if before.state != "chunk" or after.state != "chunk":  # the run goes on over the file's end
+        return None
+    return after.first - before.last - 1
+
+
+def bridged(chunk: Chunk) -> bytes:
+    """Return a copy of the chunk that an engine can read from end to end.
+
+    The mark is set, the declared end is the end of the last record found, and over each gap a
+    record header is laid, with an id that no record has, so that an engine steps over it.
+    """
+    data = bytearray(chunk.data)
+    data[:8] = CHUNK_MAGIC
+    data[32:40] = _NO_NUMBER.to_bytes(8, "little")
+    end = max((r.offset + r.size for r in chunk.records), default=CHUNK_HEADER)
+    data[48:52] = end.to_bytes(4, "little")
+    for gap in chunk.gaps:
+        size = gap.end - gap.start
+        if gap.end < end and size >= SMALLEST_RECORD:
+            _RECORD.pack_into(
+                data, gap.start, RECORD_MAGIC, size, _BRIDGE_ID, chunk.records[0].ticks
+            )
+    return bytes(data)
+
+
+def one_chunk_file(chunk_data: bytes) -> bytes:
+    """Put a made file header before one chunk, so that engines take it for a file."""
+    head = struct.pack("<8sQQQIHHHH", FILE_MAGIC, 0, 0, 1, 128, 1, 3, FILE_HEADER, 1)
+    head = head.ljust(120, b"\0")
+    head += struct.pack("<II", 0, zlib.crc32(head))
+    return head.ljust(FILE_HEADER, b"\0") + chunk_data

@@ -1,0 +1,402 @@
+"""Is it over? For each host its state at the last evidence, why, and how sure that is.
+
+A host has recovered when it is no longer in the broken state *and* the cure is in its build. How
+many successes that takes depends on how reliably it failed before: the confidence is the posterior
+of "works as it used to" against "still broken" from the attempts since, with the host's own rates
+(`confidence`). This file applies the contract's status words; it does not look for causes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from kitlib import schema
+from kitlib.cause import Cause
+from kitlib.classify import activity_channels
+from kitlib.explain import BASE_RATE, FAULT_RATE
+from kitlib.hours import MIN_DAYS, Habit, hours_lost, learn_habit, pool
+from kitlib.incident import Incident
+from kitlib.stats import log_beta_bernoulli
+from kitlib.suspects import in_effect
+from kitlib.timeline import record_refs
+
+CONFIDENT: Final = 0.95
+MIN_WORKING: Final = 3
+"""Successes in a row that show a host working although the bad build is still in effect."""
+
+COVERED: Final = 0.5
+"""Share of the time that matters which the logs must cover to call a host not affected."""
+
+_INSTALLED: Final = ("update_installed", "update_restart_needed")
+_SHOWN: Final = 6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Host:
+    """All that is known of one host, as the decisions need it."""
+
+    name: str
+    tries: pd.DataFrame  # attempts with an outcome, plus columns symptom and bad (in effect)
+    facts: pd.DataFrame
+    bad: pd.DataFrame
+    cured: pd.DataFrame
+    state: pd.DataFrame  # system rows of the exposure table
+    seen: pd.DataFrame  # coverage of the activity's channels
+    last: pd.Timestamp
+    matters: tuple[pd.Timestamp, pd.Timestamp]
+
+    @property
+    def failed(self) -> pd.DataFrame:
+        """Attempts that ended with the symptom while the change was in effect."""
+        return self.tries[self.tries["symptom"] & self.tries["bad"]]
+
+    @property
+    def bad_at_end(self) -> bool:
+        return bool(len(self.bad)) and bool(self.bad["end"].isna().any())
+
+    @property
+    def cured_at_end(self) -> bool:
+        return bool(len(self.cured)) and bool(self.cured["end"].isna().any())
+
+
+def assess_recovery(
+    attempts: pd.DataFrame,
+    exposure: pd.DataFrame,
+    coverage: pd.DataFrame,
+    timeline: pd.DataFrame,
+    incident: Incident,
+    cause: Cause,
+) -> pd.DataFrame:
+    """Give each host its status at its last evidence.
+
+    Parameters
+    ----------
+    attempts, exposure, coverage, timeline
+        Tables of those names.
+    incident
+        The profile.
+    cause
+        The verdict; where it blames no change, hosts that failed can only be ``recovered`` by
+        ``other`` or ``still_failing``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Table ``hosts``, sorted by host.
+
+    Notes
+    -----
+    Assumes that a host's success rate is one number before, one under the fault and one after.
+    Fails where the cure works for some attempts only (several gateways): look at `confidence`.
+    """
+    hosts = sorted(set(coverage["host"]) | set(exposure["host"]) | set(attempts["host"]))
+    tries = attempts[attempts["outcome"].isin(("success", "failure"))]
+    tries = tries.assign(
+        symptom=(tries["outcome"] == "failure") & incident.is_symptom(tries["code"]),
+        bad=in_effect(cause.bad, tries) if cause.blames else np.ones(len(tries), dtype=bool),
+    )
+    channels = activity_channels(incident.activity)
+    window = _failing_window(tries, coverage)
+    views = [
+        _view(host, tries, exposure, coverage, timeline, cause, channels, window) for host in hosts
+    ]
+    habits = _habits(views)
+    broken = _broken_rate(tries)
+    rows = []
+    for view in views:
+        row = _decide(view, incident, cause, broken)
+        lost = hours_lost(_spells(view), habits[view.name])
+        row |= dict(zip(("hours_lost", "hours_low", "hours_high"), lost, strict=True))
+        rows.append(row)
+    return schema.frame("hosts", rows)
+
+
+def _failing_window(
+    tries: pd.DataFrame, coverage: pd.DataFrame
+) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """First to last failure with the symptom in the fleet, else all the evidence."""
+    hit = tries.loc[tries["symptom"] & tries["bad"], "time"]
+    if len(hit):
+        return hit.min(), hit.max()
+    return coverage["start"].min(), coverage["end"].max()
+
+
+def _view(
+    host: str,
+    tries: pd.DataFrame,
+    exposure: pd.DataFrame,
+    coverage: pd.DataFrame,
+    timeline: pd.DataFrame,
+    cause: Cause,
+    channels: frozenset[str],
+    window: tuple[pd.Timestamp, pd.Timestamp],
+) -> _Host:
+    own = exposure[exposure["host"] == host]
+    covered = coverage[coverage["host"] == host]
+    facts = timeline[timeline["host"] == host]
+    bad = cause.bad[cause.bad["host"] == host]
+    last = covered["end"].max() if len(covered) else facts["time"].max()
+    return _Host(
+        name=host,
+        tries=tries[tries["host"] == host],
+        facts=facts,
+        bad=bad,
+        cured=cause.cured[cause.cured["host"] == host],
+        state=own[own["revision"].notna()],
+        seen=covered[covered["channel"].isin(channels)],
+        last=last,
+        matters=_matters(bad, last, window),
+    )
+
+
+def _matters(
+    bad: pd.DataFrame, last: pd.Timestamp, window: tuple[pd.Timestamp, pd.Timestamp]
+) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """The time a log must cover: the host's own exposure, else the fleet's failing time."""
+    if bad.empty:
+        return window
+    start = bad["start"].min() if bad["start"].notna().all() else window[0]
+    end = last if bad["end"].isna().any() else bad["end"].max()
+    return start, end
+
+
+def _covered_share(view: _Host) -> float:
+    """Share of the time that matters in which the activity's channels were being recorded."""
+    start, end = view.matters
+    if view.seen.empty or pd.isna(start) or end <= start:
+        return 0.0 if view.seen.empty else 1.0
+    low = view.seen["start"].clip(lower=start)
+    high = view.seen["end"].clip(upper=end)
+    return float((high - low).clip(lower=pd.Timedelta(0)).sum() / (end - start))
+
+
+def _broken_rate(tries: pd.DataFrame) -> float:
+    """Failure rate of the hosts that fail, while the change is in effect (shrunk towards 1/2)."""
+    under = tries[tries["bad"]]
+    sick = under[under["host"].isin(under.loc[under["symptom"], "host"].unique())]
+    return float((sick["symptom"].sum() + 1) / (len(sick) + 2))
+
+
+def confidence(worked: int, failed: int, *, broken: float, ordinary: float) -> float:
+    """Posterior of "works as it used to" against "still broken", both equally likely before.
+
+    Parameters
+    ----------
+    worked, failed
+        Attempts since the cure took effect.
+    broken, ordinary
+        Failure rates, 0..1, in the broken state and before it.
+
+    Returns
+    -------
+    float
+        0..1. Where broken hosts always fail, one success says much; where they fail half the
+        time, many are needed.
+
+    Examples
+    --------
+    >>> round(confidence(1, 0, broken=0.98, ordinary=0.03), 3)
+    0.98
+    >>> round(confidence(1, 0, broken=0.5, ordinary=0.03), 3)
+    0.66
+    """
+    log_odds = worked * np.log((1 - ordinary) / (1 - broken)) + failed * np.log(ordinary / broken)
+    return float(1 / (1 + np.exp(-np.clip(log_odds, -50, 50))))
+
+
+def _rates(view: _Host, broken: float) -> tuple[float, float]:
+    """The host's own failure rates, broken and ordinary, leaning on the fleet where it says little."""
+    under, free = view.tries[view.tries["bad"]], view.tries[~view.tries["bad"]]
+    sick = (under["symptom"].sum() + 5 * broken) / (len(under) + 5)
+    # Failures right after the cure belong to the question, so only the time before counts here.
+    before = free[free["time"] < view.bad["start"].min()] if len(view.bad) else free
+    ordinary = (before["symptom"].sum() + BASE_RATE[0]) / (len(before) + sum(BASE_RATE))
+    return float(np.clip(sick, 0.05, 0.99)), float(np.clip(ordinary, 0.005, 0.5))
+
+
+def _affected(view: _Host) -> float:
+    """Probability that the host has the fault, from its attempts under exposure."""
+    under = view.tries[view.tries["bad"]]
+    if under.empty or not under["symptom"].any():
+        return 0.0
+    k, n = int(under["symptom"].sum()), len(under)
+    gap = float(log_beta_bernoulli(k, n, *FAULT_RATE) - log_beta_bernoulli(k, n, *BASE_RATE))
+    return float(1 / (1 + np.exp(-np.clip(gap, -50, 50))))
+
+
+def _decide(view: _Host, incident: Incident, cause: Cause, broken: float) -> dict[str, Any]:
+    """Apply the contract's words, most specific first."""
+    sick = _affected(view)
+    row: dict[str, Any] = {
+        "host": view.name,
+        "exposed_from": view.bad["start"].min() if len(view.bad) else pd.NaT,
+        "onset": view.failed["time"].min() if sick > 0.5 else pd.NaT,
+        "attempts": len(view.tries),
+        "failures": len(view.failed),
+        "recovered_at": pd.NaT,
+        "recovered_by": "",
+        "build": view.state["build"].iloc[-1] if len(view.state) else None,
+        "revision": view.state["revision"].iloc[-1] if len(view.state) else None,
+        "records": _evidence(view),
+    }
+    if sick > 0.5:
+        row |= _affected_status(view, incident, cause, broken)
+    else:
+        row |= _unaffected_status(view, sick)
+    row["at_risk"] = bool(
+        cause.blames
+        and len(view.bad)
+        and (not view.cured_at_end)
+        and (view.bad_at_end or sick > 0.5)
+    )
+    return row
+
+
+def _unaffected_status(view: _Host, sick: float) -> dict[str, Any]:
+    share = _covered_share(view)
+    tried = int(view.tries["bad"].sum())
+    if share < COVERED and tried == 0:
+        why = (
+            "no log of the channel that would show it"
+            if view.seen.empty
+            else f"its log begins {view.seen['start'].min():%Y-%m-%d} and covers {share:.0%} of the "
+            "time that matters"
+        )
+        return {"status": "no_data", "confidence": 1 - share, "why": why}
+    exposed = "with the change in effect" if len(view.bad) else "never exposed"
+    why = (
+        f"{exposed}; {len(view.tries)} attempts, {len(view.failed)} with the symptom; its log "
+        f"covers {share:.0%} of the time that matters"
+    )
+    return {"status": "not_affected", "confidence": max(1 - sick, 0.5), "why": why}
+
+
+def _affected_status(
+    view: _Host, incident: Incident, cause: Cause, broken: float
+) -> dict[str, Any]:
+    if view.bad_at_end or not cause.blames:
+        return _still_exposed(view, incident, cause, broken)
+    left = view.bad["end"].max()
+    since = view.tries[view.tries["time"] >= left]
+    sure, first = _works_since(view, since, broken)
+    count = f"{int((~since['symptom']).sum())} of {len(since)} attempts since work"
+    gone = (
+        "the build holds the fix" if view.cured_at_end else "the bad build was removed, no fix is in"
+    )
+    if sure >= CONFIDENT:
+        done = {"recovered_at": first, "confidence": sure, "why": f"{gone} since {left:%Y-%m-%d}; {count}"}
+        if view.cured_at_end:
+            return {"status": "recovered", "recovered_by": "fix", **done}
+        return {"status": "workaround_only", "recovered_by": "uninstall", **done}
+    if len(since) >= MIN_WORKING and sure <= 1 - CONFIDENT:
+        return {
+            "status": "still_failing",
+            "confidence": 1 - sure,
+            "why": f"{gone}, but only {count}",
+        }
+    return {
+        "status": "unconfirmed",
+        "confidence": max(sure, 1 - sure),
+        "why": f"{gone} since {left:%Y-%m-%d}; {count}: too few to confirm",
+    }
+
+
+def _still_exposed(
+    view: _Host, incident: Incident, cause: Cause, broken: float
+) -> dict[str, Any]:
+    """The bad build is in effect at the end (or no change is to blame)."""
+    last_failure = view.failed["time"].max()
+    since = view.tries[view.tries["time"] > last_failure]
+    sure, first = _works_since(view, since, broken)
+    works = len(since) >= MIN_WORKING and sure >= CONFIDENT
+    if works:
+        return {
+            "status": "workaround_only" if cause.blames else "recovered",
+            "recovered_at": first,
+            "recovered_by": "other",
+            "confidence": sure,
+            "why": f"{len(since)} attempts in a row work since {first:%Y-%m-%d} without a change "
+            "of build",
+        }
+    waiting = _pending(view, incident, cause)
+    if waiting is not None:
+        return {
+            "status": "pending_reboot",
+            "confidence": CONFIDENT,
+            "why": f"{waiting['change']} was installed {waiting['time']:%Y-%m-%d %H:%M} UTC and no "
+            "start of Windows has followed",
+            "records": [*_evidence(view), *record_refs(waiting.to_frame().T)],
+        }
+    return {
+        "status": "still_failing",
+        "confidence": 1 - sure if len(since) else CONFIDENT,
+        "why": f"last failure {last_failure:%Y-%m-%d %H:%M} UTC, {len(since)} attempts since",
+    }
+
+
+def _works_since(view: _Host, since: pd.DataFrame, broken: float) -> tuple[float, pd.Timestamp]:
+    """Confidence that it works again, and the first success of the run that shows it."""
+    sick, ordinary = _rates(view, broken)
+    failed = int(since["symptom"].sum())
+    worked = since[since["outcome"] == "success"]
+    sure = confidence(len(worked), failed, broken=sick, ordinary=ordinary)
+    if failed:
+        worked = worked[worked["time"] > since.loc[since["symptom"], "time"].max()]
+    return sure, worked["time"].min()
+
+
+def _pending(view: _Host, incident: Incident, cause: Cause) -> pd.Series[Any] | None:
+    """The installation of a cure that no start of Windows has followed yet."""
+    labels = incident.fixed_labels | set(cause.cured["change"])
+    boots = view.facts.loc[view.facts["action"] == "boot", "time"]
+    after = boots.max() if len(boots) else view.facts["time"].min()
+    hits = view.facts[
+        view.facts["action"].isin(_INSTALLED)
+        & view.facts["change"].isin(labels)
+        & (view.facts["time_low"] > after)
+    ]
+    return None if hits.empty else hits.iloc[0]
+
+
+def _evidence(view: _Host) -> list[str]:
+    """Record ids a status rests on: the change's own, the first failures, the last attempts."""
+    refs = [ref for records in view.bad["records"] for ref in records]
+    refs += [ref for records in view.failed["records"].head(2) for ref in records[-1:]]
+    refs += [ref for records in view.tries["records"].tail(2) for ref in records[-1:]]
+    refs += [ref for records in view.cured["records"].head(1) for ref in records[:1]]
+    return list(dict.fromkeys(refs))[:_SHOWN]
+
+
+def _spells(view: _Host) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+    """Times without service: from a failure with the symptom to the next success, or the end."""
+    if _affected(view) <= 0.5:
+        return []
+    spells: list[tuple[pd.Timestamp, pd.Timestamp]] = []
+    start: pd.Timestamp | None = None
+    for attempt in view.tries.sort_values("time", kind="stable").itertuples():
+        if start is None and attempt.symptom and attempt.bad:
+            start = attempt.time
+        elif start is not None and attempt.outcome == "success":
+            spells.append((start, attempt.time))
+            start = None
+    return [*spells, (start, view.last)] if start is not None else spells
+
+
+def _habits(views: list[_Host]) -> dict[str, Habit]:
+    """Each host's habit from its own ordinary days; the fleet's where it has too few."""
+    own: dict[str, Habit] = {}
+    for view in views:
+        spells = _spells(view)
+        end = spells[0][0] if spells else view.last
+        uses = view.facts.loc[
+            (view.facts["activity"] != "") & (view.facts["time"] < end), "time"
+        ]
+        start = view.seen["start"].min() if len(view.seen) else uses.min()
+        if len(uses) and uses.dt.floor("D").nunique() >= MIN_DAYS:
+            own[view.name] = learn_habit(uses, span=(start, end))
+    fleet = pool(list(own.values()))
+    return {view.name: own.get(view.name, fleet) for view in views}

@@ -1,0 +1,1 @@
+"""Worlds with known truth: an EVTX writer, dump writers and a fleet. The analysis never imports it."""

@@ -1,0 +1,101 @@
+"""What happened: one row per fact, from event records and update histories alike, on one clock.
+
+This file knows how tables become facts; it does not know what a fact says about blame.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from kitlib import schema
+from kitlib.classify import classify
+from kitlib.clocks import canonical_hosts, widen_for_clock_jumps
+
+if TYPE_CHECKING:
+    from kitlib.store import Evidence
+
+_HISTORY_ACTIONS: Final = {
+    ("install", "succeeded"): ("update_installed", "success"),
+    ("install", "succeeded_with_errors"): ("update_installed", "success"),
+    ("install", "failed"): ("update_install_failed", "failure"),
+    ("install", "aborted"): ("update_install_failed", "failure"),
+    ("install", "in_progress"): ("update_install_started", ""),
+    ("uninstall", "succeeded"): ("update_uninstalled", "success"),
+    ("uninstall", "succeeded_with_errors"): ("update_uninstalled", "success"),
+    ("uninstall", "failed"): ("update_uninstall_failed", "failure"),
+}
+
+
+def build_timeline(evidence: Evidence) -> pd.DataFrame:
+    """Turn evidence into facts on one UTC clock.
+
+    Parameters
+    ----------
+    evidence
+        What `kitlib.read_evidence` returned.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Table ``timeline``, sorted by time, host, channel and record id. A fact from an update
+        history has no record id, its ``path`` is the dump, and its interval may be days wide.
+
+    Notes
+    -----
+    Assumes that ``TimeCreated`` is UTC, as Windows writes it; where the clock was set afterwards
+    the interval says so. Facts of unknown date (an empty ``InstalledOn``) sort last.
+    """
+    names = canonical_hosts(
+        evidence.events, [*evidence.updates["host"].unique(), *evidence.files["host"].unique()]
+    )
+    facts = schema.concat("timeline", [classify(evidence.events), _history(evidence.updates)])
+    facts["host"] = facts["host"].map(lambda name: names.get(name, name)).astype("str")
+    ordered = facts.sort_values(
+        ["time", "host", "channel", "record_id", "path"], kind="stable", ignore_index=True
+    )
+    return schema.check("timeline", widen_for_clock_jumps(ordered))
+
+
+def _history(updates: pd.DataFrame) -> pd.DataFrame:
+    """Facts from update-history rows; a row with no outcome yet is no fact."""
+    keys = list(zip(updates["operation"], updates["result_code"], strict=True))
+    rows = updates[np.array([key in _HISTORY_ACTIONS for key in keys], dtype=bool)]
+    actions = [_HISTORY_ACTIONS[key] for key in keys if key in _HISTORY_ACTIONS]
+    change = rows["kb"].where(rows["kb"] != "", rows["title"])
+    return schema.coerce(
+        "timeline",
+        pd.DataFrame(
+            {
+                "host": rows["host"],
+                "time": rows["date"],
+                "time_low": rows["date_low"],
+                "time_high": rows["date_high"],
+                "time_basis": rows["date_basis"],
+                "action": [action for action, _ in actions],
+                "outcome": [outcome for _, outcome in actions],
+                "code": rows["hresult"].where(rows["hresult"] != "0x00000000", ""),
+                "change": change,
+                "message": "update history (" + rows["source_kind"] + ") lists " + change,
+                "path": rows["path"],
+            }
+        ),
+    )
+
+
+def record_refs(facts: pd.DataFrame) -> list[str]:
+    """Name each fact by its record, ``HOST/CHANNEL#RECORD_ID``, or by its dump, ``HOST/PATH``.
+
+    Examples
+    --------
+    >>> record_refs(schema.frame("timeline", [{"host": "PC1", "channel": "System", "record_id": 7}]))
+    ['PC1/System#7']
+    """
+    return [
+        f"{host}/{channel}#{record_id}" if pd.notna(record_id) else f"{host}/{path}"
+        for host, channel, record_id, path in zip(
+            facts["host"], facts["channel"], facts["record_id"], facts["path"], strict=True
+        )
+    ]

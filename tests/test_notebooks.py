@@ -1,0 +1,161 @@
+"""The runner: parameters, the failing cell, the copy. The kit's own notebooks are at the end."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from kitlib.errors import UsageError
+from kitlib.notebooks import execute, parameters_of, run_all
+
+PARAMETER_CELL = 'INCIDENT: str = "a"  # which profile\nDAYS: int = 3  # how many'
+
+
+def write(
+    folder: Path, *cells: str, name: str = "n.ipynb", parameters: str = PARAMETER_CELL
+) -> Path:
+    first = nbformat.v4.new_code_cell(parameters, id="p", metadata={"tags": ["parameters"]})
+    others = [nbformat.v4.new_code_cell(cell, id=f"c{i}") for i, cell in enumerate(cells)]
+    title = nbformat.v4.new_markdown_cell("# Question?", id="title")
+    nb = nbformat.v4.new_notebook(cells=[title, first, *others])
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    nbformat.write(nb, path)
+    return path
+
+
+def texts(path: Path) -> list[str]:
+    nb = nbformat.read(path, as_version=4)
+    outputs = [o for cell in nb.cells if cell.cell_type == "code" for o in cell.outputs]
+    return [o.get("text") or o.get("data", {}).get("text/plain", "") for o in outputs]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """One run that shows most of what a copy must and must not hold."""
+    folder = tmp_path_factory.mktemp("nb")
+    path = write(
+        folder,
+        "import sys, os, warnings\nINCIDENT, DAYS",
+        "warnings.warn('noise')\nsys.executable",
+        "from pathlib import Path\nPath.cwd().name",
+    )
+    told = []
+    result = execute(
+        path,
+        parameters={"INCIDENT": 'a "b" \\ ü'},
+        out=folder / "out",
+        progress=lambda *step: told.append(step),
+    )
+    return result, told, folder
+
+
+def test_execute_injects_parameters_and_keeps_other_defaults(done):
+    result, _, _ = done
+    assert texts(result.path)[0] == "('a \"b\" \\\\ ü', 3)"
+
+
+def test_execute_marks_the_injected_cell_as_papermill_does(done):
+    result, _, _ = done
+    tags = [c.metadata.get("tags") for c in nbformat.read(result.path, as_version=4).cells]
+    assert tags[1:3] == [["parameters"], ["injected-parameters"]]
+
+
+def test_execute_uses_this_interpreter_in_the_notebooks_folder(done):
+    result, _, folder = done
+    assert texts(result.path)[1:] == [repr(sys.executable), repr(folder.name)]
+
+
+def test_execute_keeps_warnings_out_of_the_copy_and_returns_them(done):
+    result, _, _ = done
+    assert "noise" not in result.path.read_text("utf-8")
+    assert any("noise" in text for text in result.stderr)
+
+
+def test_execute_tells_its_progress(done):
+    result, told, _ = done
+    assert told[0] == ("n.ipynb", 0, 5)
+    assert told[-1] == ("n.ipynb", 5, 5)
+    assert result.cells == 5
+    assert result.failure is None
+
+
+def test_execute_writes_the_same_bytes_twice(done):
+    result, _, folder = done
+    again = execute(folder / "n.ipynb", parameters={"INCIDENT": 'a "b" \\ ü'}, out=folder / "again")
+    assert again.path.read_bytes() == result.path.read_bytes()
+
+
+def test_execute_replaces_an_earlier_injection(done, tmp_path):
+    result, _, _ = done
+    again = execute(result.path, parameters={"DAYS": 9}, out=tmp_path)
+    assert texts(again.path)[0] == "('a', 9)"
+
+
+def test_execute_does_not_touch_the_source(tmp_path):
+    path = write(tmp_path, "1 + 1")
+    before = path.read_bytes()
+    execute(path, parameters={}, out=tmp_path / "out")
+    assert path.read_bytes() == before
+
+
+def test_execute_names_the_failing_cell_and_keeps_what_ran(tmp_path):
+    path = write(tmp_path, "40 + 2", "1 / 0  # boom", "'never'")
+    result = execute(path, parameters={}, out=tmp_path / "out")
+    assert str(result.failure) == "cell 4 (1 / 0  # boom): ZeroDivisionError: division by zero"
+    assert texts(result.path)[0] == "42"
+    assert "'never'" not in texts(result.path)
+
+
+def test_execute_stops_a_cell_that_takes_too_long(tmp_path):
+    path = write(tmp_path, "import time; time.sleep(60)")
+    result = execute(path, parameters={}, out=tmp_path / "out", timeout=1)
+    assert result.failure is not None
+    assert result.failure.error == "took longer than 1 s"
+
+
+def test_execute_says_when_the_process_died(tmp_path):
+    path = write(tmp_path, "import os; os._exit(3)")
+    result = execute(path, parameters={}, out=tmp_path / "out")
+    assert result.failure is not None
+    assert "died" in result.failure.error
+
+
+def test_execute_refuses_an_unknown_parameter(tmp_path):
+    path = write(tmp_path, "1")
+    with pytest.raises(UsageError, match="has no parameter INCIDNT; it has INCIDENT, DAYS"):
+        execute(path, parameters={"INCIDNT": "x"}, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_execute_refuses_what_is_no_notebook(tmp_path):
+    (tmp_path / "a.ipynb").write_text("not json")
+    with pytest.raises(UsageError, match="is not a notebook"):
+        execute(tmp_path / "a.ipynb", parameters={}, out=tmp_path)
+    with pytest.raises(UsageError, match="there is no notebook"):
+        execute(tmp_path / "b.ipynb", parameters={}, out=tmp_path)
+
+
+def test_parameters_of_reads_names_and_defaults_without_running(tmp_path):
+    assert parameters_of(write(tmp_path, "1")) == {"INCIDENT": "a", "DAYS": 3}
+
+
+def test_parameters_of_refuses_a_cell_that_computes(tmp_path):
+    with pytest.raises(UsageError, match="line 2"):
+        parameters_of(write(tmp_path, parameters="A = 1\nprint(A)"))
+
+
+def test_run_all_goes_on_after_a_failure_in_order(tmp_path):
+    write(tmp_path / "in", "raise ValueError('first')", name="00-a.ipynb")
+    write(tmp_path / "in", "DAYS", name="01-b.ipynb")
+    results = run_all(tmp_path / "in", parameters={"DAYS": 5}, out=tmp_path / "out")
+    assert [r.name for r in results] == ["00-a.ipynb", "01-b.ipynb"]
+    assert [r.failure is None for r in results] == [False, True]
+    assert texts(results[1].path) == ["5"]
+
+
+def test_run_all_says_that_a_folder_is_empty(tmp_path):
+    with pytest.raises(UsageError, match="no notebooks"):
+        run_all(tmp_path, parameters={}, out=tmp_path)
