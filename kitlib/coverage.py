@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from kitlib import schema
-from kitlib.clocks import canonical_hosts
+from kitlib.hosts import name_hosts
 
 if TYPE_CHECKING:
     from kitlib.store import Evidence
@@ -49,9 +49,9 @@ def measure_coverage(evidence: Evidence, timeline: pd.DataFrame) -> pd.DataFrame
     events = evidence.events
     if events.empty:
         return schema.empty("coverage")
-    names = canonical_hosts(events, evidence.files["host"].unique())
+    names = name_hosts(events, evidence.files["host"].unique())
     lean = events[["host", "channel", "record_id", "time_created", "path"]].assign(
-        host=events["host"].map(lambda name: names.get(name, name)).astype("str")
+        host=names.of(events["host"], events["path"])
     )
     damaged = set(
         evidence.problems.loc[evidence.problems["records_lost"].fillna(1) > 0, "path"]

@@ -241,8 +241,8 @@ def limits(case: Case) -> list[str]:
 def _time(value: Any) -> str | None:  # noqa: ANN401  # a Timestamp or NaT
     if pd.isna(value):
         return None
-    text: str = pd.Timestamp(value).tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%S.%f")
-    return text.rstrip("0").rstrip(".") + "Z"
+    text: str = pd.Timestamp(value).tz_convert("UTC").isoformat()
+    return text.replace("+00:00", "Z")
 
 
 def _number(value: Any) -> float | None:  # noqa: ANN401  # a float, NaN or None

@@ -137,7 +137,7 @@ def own_past(scene: Scene) -> Check:
         f"{better} less often; median step {step.median():+.2f}, exact sign test p = {p:.3g}"
     )
     hit = np.isin(np.asarray(scene.panel.hosts)[scene.panel.host], both.index[step > 0])
-    return Check("own past", p < ALPHA, text, scene.records(hit & scene.mask & scene.failed))
+    return Check("own past", bool(p < ALPHA), text, scene.records(hit & scene.mask & scene.failed))
 
 
 def placebo_dates(scene: Scene) -> Check:
@@ -219,8 +219,8 @@ def signature(attempts: pd.DataFrame, codes: Iterable[str], exposed: pd.Series[b
         f"among {int((~inside).sum())} failures"
     )
     refs = failures[hit & inside].drop_duplicates("host").head(SHOWN)["records"]
-    return Check("signature", during > 0.5 and outside <= (hit & inside).sum() / 10, text,
-                 tuple(records[-1] for records in refs))
+    passed = bool(during > 0.5 and outside <= (hit & inside).sum() / 10)
+    return Check("signature", passed, text, tuple(records[-1] for records in refs))
 
 
 def _share(k: float, n: float) -> str:

@@ -78,7 +78,7 @@ class Executed:
     stderr: tuple[str, ...]
 
 
-class _ThisInterpreter(KernelSpecManager):  # type: ignore[misc]  # jupyter_client is partly untyped
+class _ThisInterpreter(KernelSpecManager):
     """Give the running interpreter as the kernel of every notebook."""
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
@@ -138,7 +138,8 @@ def execute(
     stderr = _clean(nb)
     out.mkdir(parents=True, exist_ok=True)
     path = out / notebook.name
-    path.write_text(nbformat.writes(nb) + "\n", encoding="utf-8", newline="\n")
+    text = nbformat.writes(nb)  # type: ignore[no-untyped-call]  # nbformat is untyped
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")
     seconds = time.monotonic() - started
     return Executed(notebook.name, path, len(_code(nb)), seconds, failure, stderr)
 
@@ -172,7 +173,7 @@ def run_all(
 
 def _read(notebook: Path) -> Any:  # noqa: ANN401  # nbformat is untyped
     try:
-        return nbformat.read(notebook, as_version=4)
+        return nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]  # untyped
     except FileNotFoundError as error:
         raise UsageError(f"there is no notebook {notebook}") from error
     except (OSError, ValueError, nbformat.reader.NotJSONError) as error:
@@ -224,7 +225,9 @@ def _inject(nb: Any, parameters: Mapping[str, Value], name: str) -> None:  # noq
     source = "\n".join(
         ["# Parameters", *(f"{key} = {_literal(value)}" for key, value in parameters.items())]
     )
-    new = nbformat.v4.new_code_cell(source, id=INJECTED, metadata={"tags": [INJECTED]})
+    new = nbformat.v4.new_code_cell(  # type: ignore[no-untyped-call]  # nbformat is untyped
+        source, id=INJECTED, metadata={"tags": [INJECTED]}
+    )
     nb["cells"].insert(nb["cells"].index(cell) + 1, new)
 
 
@@ -252,7 +255,7 @@ def _run(
             resources={"metadata": {"path": str(notebook.parent.resolve())}},
         )
         env = os.environ | {"IPYTHONDIR": scratch, "PYTHONHASHSEED": "0"}
-        with client.setup_kernel(env=env, stdout=log, stderr=log):
+        with client.setup_kernel(env=env, stdout=log, stderr=log, cleanup_kc=True):
             return _cells(client, nb, notebook.name, timeout=timeout, progress=progress)
 
 
@@ -302,7 +305,7 @@ def _clean(nb: Any) -> tuple[str, ...]:  # noqa: ANN401  # nbformat is untyped
         cell["metadata"].pop("execution", None)
         told += [o["text"] for o in cell["outputs"] if _is_stderr(o)]
         cell["outputs"] = [o for o in cell["outputs"] if not _is_stderr(o)]
-    nb["metadata"] = nbformat.from_dict(
+    nb["metadata"] = nbformat.from_dict(  # type: ignore[no-untyped-call]  # nbformat is untyped
         {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},

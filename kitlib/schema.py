@@ -121,7 +121,7 @@ TABLES: Final[Mapping[str, Columns]] = MappingProxyType(
             "path": (TEXT, ""),
         },
         "timeline": {
-            "host": (TEXT, "canonical host name: see `kitlib.clocks.canonical_hosts`"),
+            "host": (TEXT, "the machine's name: see `kitlib.hosts.name_hosts`"),
             "time": (TIME, "best estimate"),
             "time_low": (TIME, ""),
             "time_high": (TIME, ""),

@@ -12,7 +12,8 @@ import pandas as pd
 
 from kitlib import schema
 from kitlib.classify import classify
-from kitlib.clocks import canonical_hosts, widen_for_clock_jumps
+from kitlib.clocks import widen_for_clock_jumps
+from kitlib.hosts import name_hosts
 
 if TYPE_CHECKING:
     from kitlib.store import Evidence
@@ -48,11 +49,11 @@ def build_timeline(evidence: Evidence) -> pd.DataFrame:
     Assumes that ``TimeCreated`` is UTC, as Windows writes it; where the clock was set afterwards
     the interval says so. Facts of unknown date (an empty ``InstalledOn``) sort last.
     """
-    names = canonical_hosts(
+    names = name_hosts(
         evidence.events, [*evidence.updates["host"].unique(), *evidence.files["host"].unique()]
     )
     facts = schema.concat("timeline", [classify(evidence.events), _history(evidence.updates)])
-    facts["host"] = facts["host"].map(lambda name: names.get(name, name)).astype("str")
+    facts["host"] = names.of(facts["host"], facts["path"])
     ordered = facts.sort_values(
         ["time", "host", "channel", "record_id", "path"], kind="stable", ignore_index=True
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+
 from kitlib import schema
 
 BAD = "KB5009543"
@@ -132,7 +133,7 @@ def coverage(count: int = 12) -> pd.DataFrame:
 
 def recovery(count: int = 12) -> pd.DataFrame:
     rows = []
-    for i, (host, (bad, removed, fixed)) in enumerate(plan(count).items()):
+    for i, (host, (bad, _, fixed)) in enumerate(plan(count).items()):
         k = i % 12
         hit = bad is not None and k != 7
         row = {

@@ -128,17 +128,21 @@ def test_start_can_be_read_by_pythons_too_old_for_the_kit(name):
     ast.parse(text, feature_version=(3, 7))
 
 
+def run(command, *, cwd):
+    return subprocess.run(command, check=False, cwd=cwd, capture_output=True, text=True)
+
+
 def old_python():
     for minor in (10, 9, 8):
         found = shutil.which(f"python3.{minor}")
-        if found and subprocess.run([found, "-c", ""], capture_output=True).returncode == 0:
+        if found and run([found, "-c", ""], cwd=start.ROOT).returncode == 0:
             return found
     return pytest.skip("no Python older than 3.11 is installed here")
 
 
 def test_start_refuses_an_old_python_in_one_sentence():
     command = [old_python(), "-m", "kitlib.start", "run", "sample_data"]
-    done = subprocess.run(command, cwd=start.ROOT, capture_output=True, text=True)
+    done = run(command, cwd=start.ROOT)
     assert done.returncode != 0
     assert done.stderr.startswith("kitlib needs Python 3.11 or newer; this is Python 3.")
     assert len(done.stderr.splitlines()) == 1
@@ -155,7 +159,7 @@ def test_start_outside_a_clone_says_so(tmp_path):
     for name in ("__init__.py", "start.py"):
         shutil.copy(start.ROOT / "kitlib" / name, package)
     command = [sys.executable, "-m", "kitlib.start", "run", "x"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    done = run(command, cwd=tmp_path)
     assert done.returncode == 2
     assert "not a clone" in done.stderr
     assert not (tmp_path / ".venv").exists()

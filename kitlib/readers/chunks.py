@@ -93,7 +93,7 @@ class Slot:
     """A place in the file where a chunk should be: its state and the numbers it declares."""
 
     number: int
-    state: str  # "chunk", "empty" (all zero) or "damaged"
+    state: str  # "chunk", "empty" (all zero), "damaged", or "missing": behind the file's end
     first: int = 0
     last: int = -1
 
@@ -117,6 +117,17 @@ class Walk:
     slots: list[Slot] = field(default_factory=list)
     size: int = 0
     head: bytes = b""
+
+    @property
+    def declared(self) -> tuple[int, int]:
+        """Chunks, and the number after the last record, by the file header; 0 if not to trust.
+
+        A log that was copied while it was open ("dirty") has a stale header.
+        """
+        if len(self.head) < 128 or self.head[:8] != FILE_MAGIC or self.head[120] & 1:
+            return 0, 0
+        count = int.from_bytes(self.head[42:44], "little")
+        return count, int.from_bytes(self.head[24:32], "little")
 
     def __iter__(self) -> Iterator[Chunk]:
         """Yield every chunk that can be read, in the order of the file."""
@@ -263,32 +274,41 @@ def _checksums_fit(data: bytes) -> bool:
     return (content, header) == struct.unpack_from("<I68xI", data, 52)
 
 
-def lost_slots(slots: Sequence[Slot]) -> list[tuple[Slot, Slot, int | None]]:
+def lost_slots(walk: Walk) -> list[tuple[Slot, Slot, int | None]]:
     """List the runs of slots that hold no readable chunk but should: first, last, records lost.
 
-    Empty slots count only where the record numbers around them leave a hole that fits into them:
-    behind the last chunk of a log that never filled up there is nothing to miss.
+    Slots that the file header counts and the file no longer has belong to them. Empty slots
+    count only where record numbers are missing that fit into them: behind the last chunk of a
+    log that never filled up there is nothing to miss.
     """
+    count, next_number = walk.declared
+    slots = walk.slots + [Slot(n, "missing") for n in range(len(walk.slots), count)]
     runs = [list(group) for _, group in groupby(slots, key=lambda slot: slot.state == "chunk")]
     out = []
     for place, run in enumerate(runs):
         if run[0].state == "chunk":
             continue
-        open_numbers = _open_numbers(runs, place)
-        fits = open_numbers is not None and 0 < open_numbers <= len(run) * MOST_RECORDS
-        if fits or any(slot.state == "damaged" for slot in run):
-            out.append((run[0], run[-1], open_numbers if fits else None))
+        missing = _missing_numbers(runs, place, next_number)
+        fits = 0 < missing <= len(run) * MOST_RECORDS
+        if fits or any(slot.state != "empty" for slot in run):
+            out.append((run[0], run[-1], missing if fits else None))
     return out
 
 
-def _open_numbers(runs: list[list[Slot]], place: int) -> int | None:
-    """Return how many record numbers lie between the chunks around a run (the log is a ring)."""
-    if len(runs) < 2:
-        return None
-    before, after = runs[place - 1][-1], runs[(place + 1) % len(runs)][0]
-    if before.state != "chunk" or after.state != "chunk":  # the run goes on over the file's end
-        return None
-    return after.first - before.last - 1
+def _missing_numbers(runs: list[list[Slot]], place: int, next_number: int) -> int:
+    """Return how many record numbers lie between the chunks around a run.
+
+    The log is a ring, so behind the last slot comes the first one; in a log that was never
+    filled, what follows there is what the file header calls the next record.
+    """
+    before = runs[place - 1][-1] if place else None
+    if place + 1 == len(runs) and before is not None and before.last < next_number:
+        follows = runs[0][0].first
+        return (follows if follows > before.last else next_number) - before.last - 1
+    after = runs[(place + 1) % len(runs)][0]
+    before = runs[place - 1][-1]
+    neighbours = before.state == "chunk" and after.state == "chunk"
+    return after.first - before.last - 1 if neighbours else 0
 
 
 def bridged(chunk: Chunk) -> bytes:

@@ -45,7 +45,8 @@ from kitlib.readers.payload import (
 SKIPPED: Final = object()
 """Stands for a record that was understood and is not asked for."""
 
-Decoded = Iterator[tuple[Record, Row | object]]
+Decoded = dict[Record, Row | object]
+"""What an engine made of records; one that is not in it was refused."""
 
 _TAG = re.compile(r'<(/?)([^\s<>/!?]+)((?: [^\s=<>]+="[^"]*")*)>([^<]*)')
 _ATTRIBUTE = re.compile(r' ([^\s=<>]+)="([^"]*)"')
@@ -64,21 +65,22 @@ _ESCAPED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 
 
 def decode_evtx(chunk: Chunk, records: tuple[Record, ...], wanted: Wanted | None) -> Decoded:
-    """Yield (record, row or SKIPPED) for what the Rust engine can read of `records`."""
+    """Return row or SKIPPED for each of `records` that the Rust engine can read."""
     from evtx import PyEvtxParser  # noqa: PLC0415  # heavy, and not needed by the other engine
 
     waiting: dict[int, list[Record]] = {}
     for record in reversed(records):
         waiting.setdefault(record.record_id, []).append(record)
+    out: Decoded = {}
     with warnings.catch_warnings(), suppress(Exception):
         warnings.simplefilter("ignore")  # one warning a refused record: these are counted by us
         stream = BytesIO(one_chunk_file(bridged(chunk)))
         for item in PyEvtxParser(stream, skip_errors=True).records():
-            same = waiting.get(item["event_record_id"])
-            if same:
+            if same := waiting.get(item["event_record_id"]):
                 record = same.pop()
                 with suppress(Exception):
-                    yield record, _evtx_row(item["data"], record, wanted)
+                    out[record] = _evtx_row(item["data"], record, wanted)
+    return out
 
 
 def _evtx_row(xml: str, record: Record, wanted: Wanted | None) -> Row | object:
@@ -186,7 +188,7 @@ def _escape_cdata(found: re.Match[str]) -> str:
 
 
 def decode_python_evtx(chunk: Chunk, records: tuple[Record, ...], wanted: Wanted | None) -> Decoded:
-    """Yield (record, row or SKIPPED) for what python-evtx can read of `records`."""
+    """Return row or SKIPPED for each of `records` that python-evtx can read."""
     from Evtx.Evtx import ChunkHeader  # noqa: PLC0415  # not needed by the other engine
 
     header = ChunkHeader(chunk.data, 0)
@@ -194,11 +196,11 @@ def decode_python_evtx(chunk: Chunk, records: tuple[Record, ...], wanted: Wanted
     header._strings = _OnDemand(header.add_string)  # noqa: SLF001  # no public way
     header._templates = _OnDemand(header.add_template)  # noqa: SLF001  # as above
     plans: dict[int, list[Any]] = {}
+    out: Decoded = {}
     for record in records:
-        try:
-            yield record, _python_row(header, record, wanted, plans)
-        except Exception:  # noqa: BLE001, S112  # a refused record is not given: see the top
-            continue
+        with suppress(Exception):
+            out[record] = _python_row(header, record, wanted, plans)
+    return out
 
 
 class _OnDemand(dict[int, Any]):
@@ -235,7 +237,10 @@ def _render_root(root: Any, plans: dict[int, list[Any]]) -> list[Element]:  # no
         plans[offset] = [n for n in map(_plan, root.template().children()) if n is not None]
     values = root.substitutions()
     filled = [e for part in plans[offset] for e in _fill(part, values, plans)]
-    return [e for e in filled if isinstance(e, Element)]
+    elements = [e for e in filled if isinstance(e, Element)]
+    if not elements:
+        raise ValueError("what stands here is no template: it makes no element")
+    return elements
 
 
 class _Plan(NamedTuple):

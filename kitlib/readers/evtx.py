@@ -55,6 +55,24 @@ ENGINES: Final[dict[str, tuple[Decoder, ...]]] = {
 """Per engine name the decoders that are asked in turn for what the one before refused."""
 
 
+class Problems(pd.DataFrame):
+    """Table `problems` as it stands in ``attrs``.
+
+    ``pandas.concat`` compares ``attrs`` with ``==`` and stumbles over a plain DataFrame there;
+    so that event tables can be stacked, two of these are equal or not as a whole.
+    """
+
+    def __eq__(self, other: object) -> bool:  # type: ignore[override]  # see the docstring
+        """Tell whether both hold the same rows."""
+        return isinstance(other, pd.DataFrame) and self.equals(other)
+
+    __hash__ = None  # type: ignore[assignment]  # as for every DataFrame
+
+    def __deepcopy__(self, memo: object = None) -> Problems:
+        """Stay what it is when pandas copies ``attrs``."""
+        return Problems(self.copy())
+
+
 def sniff(head: bytes) -> bool:
     """Tell by its first bytes whether a file is an event log."""
     return head[: len(FILE_MAGIC)] == FILE_MAGIC
@@ -136,8 +154,10 @@ def read_evtx_stream(
     decoders = ENGINES.get(engine)
     if decoders is None:
         raise UsageError(f"no EVTX engine {engine!r}; there are: {', '.join(ENGINES)}")
-    wanted = None if events is None else Wanted(events)
-    walk, rows, problems = Walk(stream), [], []
+    wanted = _wanted(events)
+    walk = Walk(stream)
+    rows: list[Row] = []
+    problems: list[Problem] = []
     unsure: list[int] = []
     for chunk in walk:
         decoded, refused = _decode(chunk, decoders, wanted)
@@ -146,8 +166,18 @@ def read_evtx_stream(
         unsure += [] if chunk.checksums else [chunk.number]
     problems = [*_file_problems(walk, unsure), *problems]
     out = _frame(rows, name)
-    out.attrs["problems"] = schema.frame("problems", ({"path": name} | p for p in problems))
+    found = schema.frame("problems", ({"path": name, **problem} for problem in problems))
+    out.attrs["problems"] = Problems(found)
     return out
+
+
+def _wanted(events: Events | None) -> Wanted | None:
+    try:
+        return None if events is None else Wanted(events)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise UsageError(
+            "events must be triples (channel, provider, event id), None in a place for any"
+        ) from error
 
 
 def _decode(
@@ -190,25 +220,31 @@ def _place(chunk: Chunk, record: Record) -> str:
 def _file_problems(walk: Walk, unsure: list[int]) -> Iterator[Problem]:
     """Check the file as a whole; raise `FormatError` if nothing of the format is there."""
     is_log = sniff(walk.head)
-    chunks = [slot for slot in walk.slots if slot.state == "chunk"]
     if not walk.size:
         raise FormatError("the file is empty (0 bytes)")
-    if not is_log and not chunks:
+    if not is_log and not any(slot.state == "chunk" for slot in walk.slots):
         raise FormatError("not a Windows event log: neither its mark nor a chunk was found")
     if not is_log:
         yield _problem("", "the file header is damaged; the chunks were read all the same", 0)
-    if walk.size < FILE_HEADER:
-        yield _problem("", f"the file is cut off inside its header ({walk.size} bytes)", None)
-    for first, last, lost in lost_slots(walk.slots):
+    if not walk.slots:
+        yield _problem("", f"the file ends before its first chunk ({walk.size} bytes)", None)
+        return
+    for first, last, lost in lost_slots(walk):
         place = f"chunk {first.number}"
         if last.number != first.number:
             place = f"chunks {first.number} to {last.number}"
-        state = "zeros" if first.state == "empty" else "no readable chunk"
-        yield _problem(place, f"{state} where a chunk should be", lost)
+        yield _problem(place, _NO_CHUNK[first.state], lost)
     if unsure:
         places = ", ".join(map(str, unsure[:10])) + (", ..." if len(unsure) > 10 else "")
-        reason = f"checksums do not fit in {len(unsure)} chunks ({places}); the records were read"
+        reason = f"checksums do not fit in {len(unsure)} chunks ({places}); they were read anyway"
         yield _problem("", reason, 0)
+
+
+_NO_CHUNK: Final = {
+    "empty": "zeros where a chunk should be",
+    "damaged": "no readable chunk where one should be",
+    "missing": "the file ends before this chunk, which its header counts",
+}
 
 
 def _problem(place: str, reason: str, records_lost: int | None) -> Problem:

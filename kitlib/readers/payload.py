@@ -61,7 +61,7 @@ class Element:
 class Row(NamedTuple):
     """The columns of table `events` but for ``path``; ``time_created`` in ns since 1970."""
 
-    record_id: int
+    record_id: int | None
     data: dict[str, Any]
     host: str = ""
     time_created: int | None = None
@@ -81,11 +81,17 @@ class Row(NamedTuple):
 
 
 class Wanted:
-    """Which events are asked for: (channel, provider, event id), None in a place = any."""
+    """Which events are asked for: (channel, provider, event id), None in a place = any.
+
+    Raises
+    ------
+    ValueError
+        Something else than such triples.
+    """
 
     def __init__(self, events: Iterable[tuple[str | None, str | None, int | None]]) -> None:
         self._keys = {
-            (c and c.casefold(), p and p.casefold(), None if i is None else int(i))
+            (c and c.casefold(), p and p.casefold(), i if i is None else int(i))
             for c, p, i in events
         }
 
@@ -122,7 +128,7 @@ def row(columns: Mapping[str, Any], data: dict[str, Any], *, record_id: int, tic
         Id and FILETIME of writing, from the record's header. The id in the event itself is
         taken where it has one: a forwarded event keeps the id that it has at its source.
     """
-    made = {"record_id": record_id, **columns, "data": data}
+    made = {"record_id": whole(str(record_id)), **columns, "data": data}
     made["time_created"] = exact(made.get("time_created"), ticks)
     return Row(**made)
 

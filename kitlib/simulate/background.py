@@ -7,10 +7,9 @@ millisecond, laptops sleep. All of it follows from the host's own streams.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from kitlib.simulate.dice import Dice
 from kitlib.simulate.events import (
@@ -22,9 +21,13 @@ from kitlib.simulate.events import (
     offered,
     uptime_note,
 )
-from kitlib.simulate.evtx import Value
 from kitlib.simulate.notes import Note, u32
-from kitlib.simulate.world import HostWorld, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kitlib.simulate.evtx import Value
+    from kitlib.simulate.world import HostWorld, World
 
 STORE_APPS: Final = (
     "9WZDNCRFHVN5-Microsoft.WindowsCalculator",
@@ -120,7 +123,9 @@ def _all(world: World, host: HostWorld) -> Iterator[Note]:
 
 def user_sid(host: HostWorld) -> str:
     """Return the SID of a host's user, as text."""
-    return f"S-1-5-21-1417001333-682003330-1801674531-{1100 + Dice(0, 'sid', host.name).whole(1, 899)}"
+    return (
+        f"S-1-5-21-1417001333-682003330-1801674531-{1100 + Dice(0, 'sid', host.name).whole(1, 899)}"
+    )
 
 
 def _routine(routine: Routine, dice: Dice) -> Iterator[Note]:
@@ -215,7 +220,9 @@ def _application_day(world: World, host: HostWorld, day: datetime, dice: Dice) -
         time = dice.moment(start, end)
         later = (time + timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
         yield Note("licence_migrated", time, [""], binary=b"")
-        yield Note("licence_scheduled", time + dice.pause(28, 34), [later, "RulesEngine"], binary=b"")
+        yield Note(
+            "licence_scheduled", time + dice.pause(28, 34), [later, "RulesEngine"], binary=b""
+        )
     product, maker = dice.pick(PRODUCTS)
     if dice.happens(0.05):
         yield from app_notes(dice.moment(start, end), product, maker, dice)

@@ -106,7 +106,9 @@ def _mapping(inner: tuple[Any, ...], value: Any, where: str) -> types.MappingPro
     if not isinstance(value, Mapping):
         raise ScenarioError(f"{where}: wanted a table, found {value!r}")
     key_kind, value_kind = inner
-    out = {_key(key_kind, k, where): _value(value_kind, v, f"{where}.{k}") for k, v in value.items()}
+    out = {
+        _key(key_kind, k, where): _value(value_kind, v, f"{where}.{k}") for k, v in value.items()
+    }
     return types.MappingProxyType(out)
 
 
@@ -119,8 +121,12 @@ def _key(kind: type, key: str, where: str) -> str | int:
 
 
 def _plain(kind: type, value: Any, where: str) -> Any:  # noqa: ANN401  # any TOML value
-    wanted = _PLAIN[kind]
+    wanted: tuple[type, ...] = _PLAIN[kind]
     wrong_bool = isinstance(value, bool) and kind is not bool
-    if not isinstance(value, wanted) or wrong_bool or (kind is date and isinstance(value, datetime)):
+    if (
+        not isinstance(value, wanted)
+        or wrong_bool
+        or (kind is date and isinstance(value, datetime))
+    ):
         raise ScenarioError(f"{where}: wanted {_WORDS[kind]}, found {value!r}")
     return float(value) if kind is float else value

@@ -7,12 +7,16 @@ This file knows no user, no VPN and no log.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from kitlib.simulate.dice import Dice
-from kitlib.simulate.scenario import Act, Host, Package, Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from kitlib.simulate.scenario import Act, Host, Package, Scenario
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 _APART = timedelta(hours=3)
@@ -188,9 +192,7 @@ def _changes(  # noqa: PLR0913, PLR0917  # one place where everything about a se
     return [*extra, main]
 
 
-def _target(
-    scenario: Scenario, host: Host, act: Act, before: Sequence[Change]
-) -> int | None:
+def _target(scenario: Scenario, host: Host, act: Act, before: Sequence[Change]) -> int | None:
     """Revision an act leads to; an uninstall leads back to what the removed one replaced."""
     if act.do != "uninstall" or act.revision is None:
         return act.revision
@@ -200,9 +202,7 @@ def _target(
     return lower[-1] if lower else known[-1]
 
 
-def _asked(
-    scenario: Scenario, host: Host, act: Act, staged: datetime, dice: Dice
-) -> list[_Stop]:
+def _asked(scenario: Scenario, host: Host, act: Act, staged: datetime, dice: Dice) -> list[_Stop]:
     """Shutdown an act asks for: none where the daily shutdown does it or nobody restarts."""
     lag, slow = dice.pause(60, 600), dice.pause(6, 45)
     needs_none = act.package and scenario.package(act.package).kind != "update"

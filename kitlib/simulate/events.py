@@ -10,17 +10,20 @@ this file does not know which change is guilty.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from kitlib.simulate.deeds import Boot, Change
 from kitlib.simulate.dice import Dice
 from kitlib.simulate.evtx import Typed, UserData, Value, ticks
 from kitlib.simulate.notes import Note, Payload, u32
-from kitlib.simulate.usage import Attempt
-from kitlib.simulate.world import HostWorld, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from kitlib.simulate.deeds import Boot, Change
+    from kitlib.simulate.usage import Attempt
+    from kitlib.simulate.world import HostWorld, World
 
 SETUP_NAMESPACE: Final = "http://manifests.microsoft.com/win/2004/08/windows/setup_provider"
 STATES: Final[Mapping[str, int]] = MappingProxyType(
@@ -179,7 +182,11 @@ def _startup(world: World, host: HostWorld, boot: Boot, dice: Dice) -> Iterator[
     yield Note("log_started", ready, [""], binary=systemtime(ready) + bytes(8))
     yield uptime_note(world, host, ready, int(dice.between(9, 24)))
     if boot.why != "reimage":
-        action = {"ShutdownActionType": u32(5), "ShutdownEventCode": u32(0), "ShutdownReason": u32(5)}
+        action = {
+            "ShutdownActionType": u32(5),
+            "ShutdownEventCode": u32(0),
+            "ShutdownReason": u32(5),
+        }
         yield Note("shutting_down", stop - dice.pause(0.9, 1.4), action, place=ready)
         yield Note("stopped", stop, {"StopTime": filetime(stop)}, place=ready)
     yield Note("started", boot.start, _started(host, boot), place=ready)
@@ -378,7 +385,9 @@ def _wusa(world: World, host: HostWorld, change: Change) -> Payload:
         quiet = " /quiet /norestart" if change.by == "wusa_quiet" else ""
         command = f'"C:\\Windows\\system32\\wusa.exe" /uninstall /kb:{kb[2:]}{quiet}'
     else:
-        package = f"windows10.0-{kb.lower()}-x64_{update_guid(title_of(host, change))[:8].lower()}.msu"
+        package = (
+            f"windows10.0-{kb.lower()}-x64_{update_guid(title_of(host, change))[:8].lower()}.msu"
+        )
         command = rf'"C:\Windows\System32\wusa.exe" "C:\Users\{host.user}\Downloads\{package}"'
     del world
     return {"UpdateTitle": title_of(host, change), "CommandLine": command}

@@ -10,13 +10,16 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from kitlib.simulate.declared import build
 from kitlib.simulate.evtx import Typed, UserData, Value
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 Payload = Mapping[str, Value] | Sequence[str] | UserData
 

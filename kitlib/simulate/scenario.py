@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import (  # noqa: TC003  # `declared.build` reads these types at run time
+    Iterator,
+    Mapping,
+)
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -426,9 +429,7 @@ def _check_host(scenario: Scenario, host: Host, where: str) -> None:
         _check_act(scenario, host, act, f"{where}: act {index}", numbers)
 
 
-def _check_act(
-    scenario: Scenario, host: Host, act: Act, where: str, numbers: list[int]
-) -> None:
+def _check_act(scenario: Scenario, host: Host, act: Act, where: str, numbers: list[int]) -> None:
     _one_of(act.do, ACTS, f"{where}: do")
     _one_of(act.by, ROUTES, f"{where}: by")
     _one_of(act.reboot, REBOOTS, f"{where}: reboot")

@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from kitlib.simulate.deeds import Deeds
 from kitlib.simulate.dice import Dice
-from kitlib.simulate.scenario import Habits, Window
+
+if TYPE_CHECKING:
+    from kitlib.simulate.deeds import Deeds
+    from kitlib.simulate.scenario import Habits, Window
 
 Span = tuple[datetime, datetime]
 
@@ -231,9 +233,7 @@ def _dial(time: datetime, habits: Habits, here: Presence, judge: Judge, dice: Di
     )
 
 
-def _session(
-    start: datetime, habits: Habits, here: Presence, dice: Dice
-) -> tuple[datetime, int]:
+def _session(start: datetime, habits: Habits, here: Presence, dice: Dice) -> tuple[datetime, int]:
     """Return when a session ends and why: by the user, the line, sleep or a restart."""
     end = start + timedelta(minutes=dice.near(*habits.session_minutes))
     code = dice.weighted(SESSION_ENDS)

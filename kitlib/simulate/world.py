@@ -7,14 +7,18 @@ their true cause, and the spans in which a fault was active. `events` and `updat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from kitlib.simulate.deeds import Deeds, perform
 from kitlib.simulate.dice import Dice
-from kitlib.simulate.scenario import Branch, Fault, Host, Scenario, Window
 from kitlib.simulate.usage import Attempt, Presence, Span, attempts, presence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from kitlib.simulate.scenario import Branch, Fault, Host, Scenario, Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +72,7 @@ class World:
         return f"{host.name}.{self.scenario.office.domain}"
 
     def account(self, host: HostWorld) -> str:
-        """Return a host's user as ``DOMAIN\\user``."""
+        r"""Return a host's user as ``DOMAIN\user``."""
         return f"{self.scenario.office.netbios}\\{host.user}"
 
 
@@ -84,7 +88,9 @@ def grow(scenario: Scenario, *, seed: int) -> World:
         other: adding one changes no other.
     """
     hosts = [
-        _grow_host(scenario, host, name, seed) for host in scenario.hosts for name in host.host_names()
+        _grow_host(scenario, host, name, seed)
+        for host in scenario.hosts
+        for name in host.host_names()
     ]
     return World(scenario=scenario, seed=seed, hosts=tuple(hosts))
 
@@ -127,7 +133,10 @@ def _broken(
 ) -> Iterator[tuple[datetime, datetime, str]]:
     for fault in scenario.faults:
         dice = Dice(seed, name, "fault", fault.name)
-        susceptible, delay = dice.happens(fault.share), timedelta(hours=dice.between(*fault.delay_hours))
+        susceptible, delay = (
+            dice.happens(fault.share),
+            timedelta(hours=dice.between(*fault.delay_hours)),
+        )
         if not susceptible or host.habits.tunnel not in fault.tunnels:
             continue
         for low, high in _active(scenario, fault, host, deeds):

@@ -1,0 +1,617 @@
+"""Write real Windows event logs (``.evtx``), and damage them as disks and live copies do.
+
+Events are laid out as Windows lays them out. A manifest provider (one with a GUID) shares one
+template per computer for the ``System`` part, with provider and channel as values; a classic
+source has its names as text in a template of its own, its strings as one array and ``Binary``
+with its size beside it. The payload is a second template inside the first. What is not stated is
+not there: an element or attribute whose value is None is left out of the event.
+
+This module knows events, the file around the chunks and its damage. It does not know tokens and
+tables (`kitlib.simulate.binxml`), nor what any event means.
+
+Source: "Windows XML Event Log (EVTX)" by J. Metz (libyal); the layouts are those of real logs.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from kitlib.errors import UsageError
+from kitlib.simulate import binxml
+from kitlib.simulate.binxml import Chunk, Element, Slot, Template, Typed, Value
+
+__all__ = [
+    "Event",
+    "Typed",
+    "UserData",
+    "Value",
+    "binary",
+    "break_chunk",
+    "break_record",
+    "encode_log",
+    "filetime",
+    "guid",
+    "hex32",
+    "hex64",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "real",
+    "sid",
+    "systemtime",
+    "ticks",
+    "truncate",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+]
+
+FILE_HEADER: Final = 4096
+EVENT_NAMESPACE: Final = "http://schemas.microsoft.com/win/2004/08/events/event"
+_DIRTY: Final = 1
+_FILE: Final = struct.Struct("<8sQQQIHHHH")
+_SIZE: Final = struct.Struct("<H")
+
+
+# What a typed value is, by name -----------------------------------------------------------------
+
+
+def u8(value: int) -> Typed:
+    """Unsigned, 1 byte."""
+    return Typed("u8", value)
+
+
+def u16(value: int) -> Typed:
+    """Unsigned, 2 bytes."""
+    return Typed("u16", value)
+
+
+def u32(value: int) -> Typed:
+    """Unsigned, 4 bytes."""
+    return Typed("u32", value)
+
+
+def u64(value: int) -> Typed:
+    """Unsigned, 8 bytes."""
+    return Typed("u64", value)
+
+
+def i8(value: int) -> Typed:
+    """Signed, 1 byte."""
+    return Typed("i8", value)
+
+
+def i16(value: int) -> Typed:
+    """Signed, 2 bytes."""
+    return Typed("i16", value)
+
+
+def i32(value: int) -> Typed:
+    """Signed, 4 bytes."""
+    return Typed("i32", value)
+
+
+def i64(value: int) -> Typed:
+    """Signed, 8 bytes."""
+    return Typed("i64", value)
+
+
+def hex32(value: int) -> Typed:
+    """Unsigned, 4 bytes, shown as hexadecimal (error codes)."""
+    return Typed("hex32", value)
+
+
+def hex64(value: int) -> Typed:
+    """Unsigned, 8 bytes, shown as hexadecimal (logon ids, masks)."""
+    return Typed("hex64", value)
+
+
+def real(value: float) -> Typed:
+    """Floating point, 8 bytes."""
+    return Typed("real", value)
+
+
+def filetime(value: int) -> Typed:
+    """Time in FILETIME ticks, see `ticks`."""
+    return Typed("filetime", value)
+
+
+def systemtime(value: int) -> Typed:
+    """Time in FILETIME ticks, written as SYSTEMTIME: milliseconds, the rest is cut off."""
+    return Typed("systemtime", value)
+
+
+def guid(value: str) -> Typed:
+    """GUID as text, with braces or without."""
+    return Typed("guid", value)
+
+
+def sid(value: str) -> Typed:
+    """Security identifier as text, ``S-1-…``."""
+    return Typed("sid", value)
+
+
+def binary(value: bytes) -> Typed:
+    """Bytes, shown as hexadecimal."""
+    return Typed("binary", value)
+
+
+# Events -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserData:
+    """Payload under ``UserData``: one root element of a namespace with the fields inside."""
+
+    root: str
+    namespace: str
+    fields: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One event as a provider writes it; what is None or empty is left out of the record.
+
+    Parameters
+    ----------
+    provider, event_id
+        Who says it and what.
+    time
+        FILETIME ticks (100 ns since 1601-01-01 UTC), see `ticks`.
+    data
+        Named fields, the unnamed strings of a classic source, or `UserData`.
+    binary
+        ``Binary`` of a classic event.
+    provider_guid, event_source_name
+        As in the ``Provider`` element; the GUID with braces or without.
+    qualifiers, version, level, task, opcode, keywords, process_id, thread_id
+        As in the ``System`` element.
+    activity_id, user_sid
+        ``Correlation ActivityID`` (a GUID) and ``Security UserID`` (a SID).
+    computer, channel
+        Override those of the log: a computer renamed later, a forwarded event.
+    """
+
+    provider: str
+    event_id: int
+    time: int
+    data: Mapping[str, Value] | Sequence[str] | UserData = ()
+    binary: bytes | None = None
+    provider_guid: str = ""
+    event_source_name: str = ""
+    qualifiers: int | None = None
+    version: int | None = None
+    level: int = 4
+    task: int = 0
+    opcode: int | None = None
+    keywords: int = 0x8000000000000000
+    process_id: int | None = None
+    thread_id: int | None = None
+    activity_id: str = ""
+    user_sid: str = ""
+    computer: str = ""
+    channel: str = ""
+
+
+def ticks(when: str | datetime) -> int:
+    """Give a time as FILETIME ticks: 100 ns since 1601-01-01 UTC.
+
+    Parameters
+    ----------
+    when
+        ISO 8601 text with up to seven decimals, or a datetime; UTC unless it has an offset.
+
+    Examples
+    --------
+    >>> ticks("1601-01-01T00:00:00.0000001Z")
+    1
+    """
+    finer = 0
+    if isinstance(when, str):
+        found = re.fullmatch(r"(.*?)(?:\.(\d{1,7}))?(Z|[+-]\d\d:?\d\d)?", when.strip())
+        if found is None:
+            raise UsageError(f"not a time in ISO 8601 with up to 7 decimals: {when!r}")
+        stem, decimals, zone = found.groups(default="")
+        finer = int(decimals.ljust(7, "0")) if decimals else 0
+        try:
+            when = datetime.fromisoformat(stem + zone)
+        except ValueError as error:
+            raise UsageError(f"not a time in ISO 8601 with up to 7 decimals: {when!r}") from error
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return (when - binxml.EPOCH) // timedelta(microseconds=1) * 10 + finer
+
+
+def encode_log(
+    events: Iterable[Event],
+    *,
+    channel: str,
+    computer: str,
+    first_record_id: int = 1,
+    dirty: bool = False,
+) -> bytes:
+    """Write events as one log file; the same events give the same bytes.
+
+    Parameters
+    ----------
+    events
+        In the order of the log.
+    channel, computer
+        Of every event that does not state its own.
+    first_record_id
+        Id of the first record; a log that has rolled over does not begin at 1.
+    dirty
+        Write the header as a copy of a log in use has it: flagged, with the chunk count and the
+        next record id of an earlier time.
+
+    Raises
+    ------
+    UsageError
+        A value does not fit its type, or a record does not fit into a chunk (64 KiB).
+    """
+    chunks = list(_chunks(events, channel, computer, first_record_id))
+    return _file_header(chunks, first_record_id, dirty=dirty) + b"".join(
+        chunk.finish() for chunk in chunks
+    )
+
+
+def _chunks(
+    events: Iterable[Event], channel: str, computer: str, record_id: int
+) -> Iterator[Chunk]:
+    chunk = Chunk()
+    for event in events:
+        if not _write_record(chunk, event, record_id, channel, computer):
+            if chunk.first_id != binxml.NO_RECORD:
+                yield chunk
+            chunk = Chunk()
+            if not _write_record(chunk, event, record_id, channel, computer):
+                raise UsageError(
+                    f"the event {event.provider} {event.event_id} is too long for a record"
+                )
+        record_id += 1
+    yield chunk
+
+
+def _file_header(chunks: Sequence[Chunk], first_record_id: int, *, dirty: bool) -> bytes:
+    # Windows writes the header when it begins a chunk and when it closes the log, so a live copy
+    # has the state of the last time: the chunk begun then counts, its records do not yet.
+    known = -(-len(chunks) // 2) if dirty else len(chunks)
+    newest = chunks[known - 1]
+    empty = newest.first_id == binxml.NO_RECORD
+    next_id = first_record_id if empty else newest.first_id if dirty else newest.last_id + 1
+    head = _FILE.pack(b"ElfFile\0", 0, known - 1, next_id, 128, 1, 3, FILE_HEADER, known)
+    head += bytes(120 - len(head))
+    flags = _DIRTY if dirty else 0
+    return (head + struct.pack("<II", flags, zlib.crc32(head))).ljust(FILE_HEADER, b"\0")
+
+
+# Records ----------------------------------------------------------------------------------------
+
+
+class _Shape(NamedTuple):
+    """What decides on the template of the ``System`` part and on its constant values."""
+
+    provider: str
+    provider_guid: str
+    event_source_name: str
+    channel: str
+    computer: str
+    user_sid: str
+    user_data: bool
+    version: bool
+    opcode: bool
+    qualifiers: bool
+    activity: bool
+    process: bool
+    thread: bool
+
+    @property
+    def manifest(self) -> bool:
+        """Whether provider and channel are values of a template that providers share."""
+        return bool(self.provider_guid) and not self.event_source_name and not self.qualifiers
+
+    @property
+    def full(self) -> bool:
+        """Whether the event has more than the few elements of a classic source."""
+        modern = self.provider_guid or self.event_source_name
+        return bool(modern or self.version or self.opcode or self.activity)
+
+    @property
+    def payload_slot(self) -> int:
+        """Index of the value that holds the payload."""
+        return 17 if self.manifest else 19
+
+
+class _System(NamedTuple):
+    """The ``System`` part of all events of one shape."""
+
+    template: Template
+    descriptors: bytes
+    changing: struct.Struct
+    constant: bytes
+    prefix: bytes
+    terminator: bytes
+
+
+def _write_record(chunk: Chunk, event: Event, record_id: int, channel: str, computer: str) -> bool:
+    system = _system(_shape(event, channel, computer))
+    template, codes, blobs = _payload(event, system.terminator)
+    start = chunk.open_record(record_id, event.time)
+    chunk.add_instance(system.template)
+    buffer = chunk.buffer
+    buffer += system.descriptors
+    size_at = len(buffer) - 4
+    buffer += _changing(system.changing, event, record_id)
+    buffer += system.constant
+    payload_at = len(buffer)
+    buffer += system.prefix
+    chunk.add_instance(template)
+    buffer += binxml.descriptors(codes, [len(blob) for blob in blobs])
+    buffer += b"".join(blobs)
+    buffer += binxml.END
+    size = len(buffer) - payload_at
+    buffer += binxml.END
+    if chunk.close_record(start, record_id):
+        _SIZE.pack_into(buffer, size_at, size)
+        return True
+    return False
+
+
+def _shape(event: Event, channel: str, computer: str) -> _Shape:
+    return _Shape(
+        event.provider,
+        event.provider_guid,
+        event.event_source_name,
+        event.channel or channel,
+        event.computer or computer,
+        event.user_sid,
+        isinstance(event.data, UserData),
+        event.version is not None,
+        event.opcode is not None,
+        event.qualifiers is not None,
+        bool(event.activity_id),
+        event.process_id is not None,
+        event.thread_id is not None,
+    )
+
+
+def _changing(layout: struct.Struct, event: Event, record_id: int) -> bytes:
+    values = (
+        event.level,
+        event.opcode,
+        event.task,
+        event.event_id,
+        event.qualifiers,
+        event.keywords,
+        event.time,
+        binxml.guid_bytes(event.activity_id) if event.activity_id else None,
+        event.process_id,
+        event.thread_id,
+        record_id,
+        event.version,
+    )
+    try:
+        return layout.pack(*[value for value in values if value is not None])
+    except struct.error as error:
+        raise UsageError(f"{event!r} has a number that does not fit its field: {error}") from error
+
+
+@lru_cache(maxsize=1024)
+def _system(shape: _Shape) -> _System:
+    """Prepare what all events of a shape share: template, descriptors, constant values."""
+    changing = _changing_fields(shape)
+    codes = [code for code, _ in changing]
+    sizes = [struct.calcsize("<" + layout) for _, layout in changing]
+    constants = _constant_values(shape)
+    codes += [code for code, _ in constants] + [binxml.BINXML]
+    sizes += [len(blob) for _, blob in constants] + [0]
+    return _System(
+        template=binxml.compile_template(_event_element(shape)),
+        descriptors=binxml.descriptors(codes, sizes),
+        changing=struct.Struct("<" + "".join(layout for _, layout in changing)),
+        constant=b"".join(blob for _, blob in constants),
+        prefix=b"" if shape.manifest else binxml.FRAGMENT,
+        terminator=b"\0\0" if shape.manifest else b"",
+    )
+
+
+def _changing_fields(shape: _Shape) -> list[tuple[int, str]]:
+    """Type code and layout of slots 0 to 11, in the order in which Windows numbers them."""
+    present = (
+        (True, binxml.UINT8, "B"),
+        (shape.opcode, binxml.UINT8, "B"),
+        (True, binxml.UINT16, "H"),
+        (True, binxml.UINT16, "H"),
+        (shape.qualifiers, binxml.UINT16, "H"),
+        (True, binxml.HEX64, "Q"),
+        (True, binxml.FILETIME, "Q"),
+        (shape.activity, binxml.GUID, "16s"),
+        (shape.process, binxml.UINT32, "I"),
+        (shape.thread, binxml.UINT32, "I"),
+        (True, binxml.UINT64, "Q"),
+        (shape.version, binxml.UINT8, "B"),
+    )
+    return [(code, layout) if there else (binxml.NULL, "") for there, code, layout in present]
+
+
+def _constant_values(shape: _Shape) -> list[tuple[int, bytes]]:
+    """Values from slot 12 up to the payload: user, related activity, provider, channel."""
+    user = binxml.encode(Typed("sid", shape.user_sid) if shape.user_sid else None)
+    if not shape.manifest:
+        return [user] + [binxml.encode(None)] * 6
+    values: list[Value] = [None, shape.provider, Typed("guid", shape.provider_guid), shape.channel]
+    return [user, *map(binxml.encode, values)]
+
+
+def _event_element(shape: _Shape) -> Element:
+    payload = Slot(shape.payload_slot, binxml.BINXML)
+    content = Element("UserData", (payload,), depends=shape.payload_slot)
+    return Element(
+        "Event",
+        (
+            Element("System", tuple(_system_elements(shape))),
+            content if shape.user_data else payload,
+        ),
+        (("xmlns", EVENT_NAMESPACE),),
+    )
+
+
+def _system_elements(shape: _Shape) -> Iterator[Element]:
+    yield Element("Provider", attributes=tuple(_provider_attributes(shape)))
+    qualifiers = (("Qualifiers", Slot(4, binxml.UINT16)),)
+    yield Element("EventID", (Slot(3, binxml.UINT16),), qualifiers, depends=3)
+    if shape.full:
+        yield _valued("Version", 11, binxml.UINT8)
+    yield _valued("Level", 0, binxml.UINT8)
+    yield _valued("Task", 2, binxml.UINT16)
+    if shape.full:
+        yield _valued("Opcode", 1, binxml.UINT8)
+    yield _valued("Keywords", 5, binxml.HEX64)
+    yield Element("TimeCreated", attributes=(("SystemTime", Slot(6, binxml.FILETIME)),))
+    yield _valued("EventRecordID", 10, binxml.UINT64)
+    if shape.full:
+        related = Slot(13 if shape.manifest else 18, binxml.GUID)
+        activity = ("ActivityID", Slot(7, binxml.GUID))
+        yield Element("Correlation", attributes=(activity, ("RelatedActivityID", related)))
+    if shape.process or shape.thread:
+        process = ("ProcessID", Slot(8, binxml.UINT32))
+        yield Element("Execution", attributes=(process, ("ThreadID", Slot(9, binxml.UINT32))))
+    if shape.manifest:
+        yield _valued("Channel", 16, binxml.STRING)
+    else:
+        yield Element("Channel", (shape.channel,))
+    yield Element("Computer", (shape.computer,))
+    yield Element("Security", attributes=(("UserID", Slot(12, binxml.SID)),))
+
+
+def _provider_attributes(shape: _Shape) -> Iterator[tuple[str, str | Slot]]:
+    if shape.manifest:
+        yield "Name", Slot(14, binxml.STRING)
+        yield "Guid", Slot(15, binxml.GUID)
+        return
+    yield "Name", shape.provider
+    if shape.provider_guid:
+        yield "Guid", "{" + shape.provider_guid.strip("{}") + "}"
+    if shape.event_source_name:
+        yield "EventSourceName", shape.event_source_name
+
+
+def _valued(name: str, index: int, code: int) -> Element:
+    return Element(name, (Slot(index, code),), depends=index)
+
+
+# Payloads ---------------------------------------------------------------------------------------
+
+
+def _payload(event: Event, terminator: bytes) -> tuple[Template, list[int], list[bytes]]:
+    data = event.data
+    if isinstance(data, UserData):
+        codes, blobs = binxml.encode_all(data.fields.values(), terminator)
+        fields = tuple(zip(data.fields, codes, strict=True))
+        return _user_data(data.root, data.namespace, fields), codes, blobs
+    if not isinstance(data, Mapping):
+        return _unnamed(), *_unnamed_values(data, event.binary)
+    codes, blobs = binxml.encode_all(data.values(), terminator)
+    template = _named(tuple(zip(data, codes, strict=True)), binary=event.binary is not None)
+    if event.binary is not None:
+        codes += [binxml.UINT32, binxml.BINARY]
+        blobs += [len(event.binary).to_bytes(4, "little"), event.binary]
+    return template, codes, blobs
+
+
+def _unnamed_values(strings: Sequence[str], data: bytes | None) -> tuple[list[int], list[bytes]]:
+    if isinstance(strings, str):
+        raise UsageError(f"the strings of an event are a sequence of texts, not {strings!r}")
+    joined = b"".join([binxml.utf16(text) + b"\0\0" for text in strings])
+    codes = [binxml.STRINGS if strings else binxml.NULL, binxml.UINT32]
+    codes.append(binxml.NULL if data is None else binxml.BINARY)
+    return codes, [joined, len(data or b"").to_bytes(4, "little"), data or b""]
+
+
+@lru_cache(maxsize=1)
+def _unnamed() -> Template:
+    strings = Element("Data", (Slot(0, binxml.STRINGS),), depends=0)
+    rest = Element("Binary", (Slot(2, binxml.BINARY),), depends=2)
+    return binxml.compile_template(Element("EventData", (strings, rest)))
+
+
+@lru_cache(maxsize=4096)
+def _named(fields: tuple[tuple[str, int], ...], *, binary: bool) -> Template:
+    content = [
+        Element("Data", (Slot(index, code or binxml.STRING, optional=False),), (("Name", name),))
+        for index, (name, code) in enumerate(fields)
+    ]
+    if binary:
+        content.append(Element("Binary", (Slot(len(fields) + 1, binxml.BINARY, optional=False),)))
+    return binxml.compile_template(Element("EventData", tuple(content)))
+
+
+@lru_cache(maxsize=1024)
+def _user_data(root: str, namespace: str, fields: tuple[tuple[str, int], ...]) -> Template:
+    content = tuple(
+        Element(name, (Slot(index, code or binxml.STRING, optional=False),))
+        for index, (name, code) in enumerate(fields)
+    )
+    attributes = (("xmlns", namespace),) if namespace else ()
+    return binxml.compile_template(Element(root, content, attributes))
+
+
+# Damage -----------------------------------------------------------------------------------------
+
+
+def truncate(log: bytes, *, keep: int) -> bytes:
+    """Cut a log after ``keep`` bytes, as a copy that broke off."""
+    if not 0 <= keep <= len(log):
+        raise UsageError(f"keep is 0 to {len(log)} bytes, not {keep}")
+    return log[:keep]
+
+
+def break_chunk(log: bytes, *, chunk: int) -> bytes:
+    """Overwrite the magic of a chunk (counted from 0): its records are lost, the others stand."""
+    at = _chunk_offset(log, chunk)
+    return log[:at] + b"\0BROKEN\0" + log[at + len(binxml.CHUNK_MAGIC) :]
+
+
+def break_record(log: bytes, *, chunk: int, record: int) -> bytes:
+    """Put garbage amid a record's binary XML (both counted from 0).
+
+    It hits the count and the first descriptors of the record's values, behind a template that may
+    be defined there, so that the records after it can still be read.
+    """
+    base = _chunk_offset(log, chunk)
+    at = _values_offset(log, base, _record_offset(log, base, record))
+    garbage = b"\xde\xad\xbe\xef" * 2
+    return log[:at] + garbage + log[at + len(garbage) :]
+
+
+def _chunk_offset(log: bytes, chunk: int) -> int:
+    at = FILE_HEADER + chunk * binxml.CHUNK_SIZE
+    if chunk < 0 or log[at : at + len(binxml.CHUNK_MAGIC)] != binxml.CHUNK_MAGIC:
+        raise UsageError(f"the log has no chunk {chunk}")
+    return at
+
+
+def _record_offset(log: bytes, base: int, record: int) -> int:
+    (free,) = struct.unpack_from("<I", log, base + 48)
+    at = base + binxml.CHUNK_HEADER
+    for _ in range(record):
+        at += struct.unpack_from("<I", log, at + 4)[0] if at < base + free else 0
+    if record < 0 or at >= base + free:
+        raise UsageError(f"the chunk has no record {record}")
+    return at
+
+
+def _values_offset(log: bytes, base: int, record: int) -> int:
+    """Find the values of a record's outer template instance, behind a definition that is there."""
+    at = record + binxml.RECORD_HEADER + len(binxml.FRAGMENT) + 10
+    (defined_at,) = struct.unpack_from("<I", log, at - 4)
+    resident = base + defined_at == at
+    return at + 24 + struct.unpack_from("<I", log, at + 20)[0] if resident else at

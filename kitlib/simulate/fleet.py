@@ -1,0 +1,72 @@
+"""Write a simulated fleet: hosts as folders with real event logs and update dumps, and the truth.
+
+The way through: `scenario` (what may happen) → `world` (what did happen) → `events`,
+`background`, `updates` (what is written about it) → `logs` (files and their defects) → `truth`.
+The analysis is never imported: the two know each other only by the files.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kitlib.errors import UsageError
+from kitlib.simulate.logs import Log, write_logs
+from kitlib.simulate.scenario import Scenario, list_scenarios, load_scenario
+from kitlib.simulate.truth import truth
+from kitlib.simulate.updates import WRITERS
+from kitlib.simulate.world import HostWorld, World, grow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["Scenario", "list_scenarios", "load_scenario", "simulate"]
+
+
+def simulate(scenario: str | Path, *, seed: int, out: Path) -> Path:
+    """Write a scenario's evidence folder.
+
+    Parameters
+    ----------
+    scenario
+        Name of a built-in scenario or path of a TOML file.
+    seed
+        Any whole number; the same seed gives the same bytes.
+    out
+        Folder to write; it is created, and must be empty if it exists.
+
+    Returns
+    -------
+    pathlib.Path
+        `out`, holding one folder a host and ``truth.json``.
+
+    Raises
+    ------
+    UsageError
+        If there is no such scenario, or `out` is not empty.
+    ScenarioError
+        If the scenario's file says something wrong.
+    """
+    world = grow(load_scenario(scenario), seed=seed)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} is not an empty folder: choose another one to write into")
+    logs = {host.name: _write_host(world, host, out / host.name) for host in world.hosts}
+    document = json.dumps(truth(world, logs), indent=1, ensure_ascii=False)
+    (out / "truth.json").write_bytes(f"{document}\n".encode())
+    return out
+
+
+def _write_host(world: World, host: HostWorld, folder: Path) -> Sequence[Log]:
+    """Write the files of one host; keep what `truth` needs, not the bytes."""
+    folder.mkdir(parents=True)
+    kept = []
+    for log in write_logs(world, host):
+        if log.content:
+            (folder / f"{log.name}.evtx").write_bytes(log.content)
+        kept.append(replace(log, content=b""))
+    for dump in host.host.dumps:
+        name, write = WRITERS[dump]
+        (folder / name).write_bytes(write(world, host))
+    return kept

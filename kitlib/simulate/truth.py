@@ -1,0 +1,270 @@
+"""State what is true in a simulated world: ``truth.json``, for tests and benchmarks.
+
+Everything comes from the world model; of the written files only "which record ids were lost" is
+used. Words are those of the contract (verdict, host status).
+
+Keys of the document
+--------------------
+``schema, scenario, title, incident, seed, window``
+    What this is. Times are UTC with ``Z``.
+``verdict``
+    ``status``, ``changes`` (all labels of the guilty change that were in effect on some host),
+    ``competing``.
+``onset``
+    First attempt that the guilty fault broke, anywhere.
+``hosts``
+    One a host. ``host`` is the folder, ``computer`` what records state. ``attempts`` counts tries
+    without cancelled ones, ``failures`` those broken by the guilty fault (in a world without one:
+    by what happened instead), ``visible_…`` the same as far as the evidence still shows the
+    outcome. ``exposure`` lists [from, to] of the guilty change in effect (to is null at the end),
+    ``onset`` the first visible failure of that kind, ``cured_at`` the end of the last broken span,
+    ``recovered_at`` the first visible success after it. ``user_hours_lost`` are the hours of the
+    user's working time (his shifts, without days away) between the first such failure, seen or
+    not, and `recovered_at` (or the end) during which the fault was active on his host.
+``impact``
+    Sums over the hosts whose failures the evidence shows.
+``defects``
+    What is wrong with the evidence: file, kind, records lost, their ids.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kitlib.simulate.logs import Log, Loss
+    from kitlib.simulate.scenario import Scenario
+    from kitlib.simulate.usage import Attempt, Span
+    from kitlib.simulate.world import HostWorld, World
+
+SCHEMA: Final = "kitlib.truth/1"
+GUILTY: Final = ("supported", "not_separable", "no_control")
+"""Verdicts of worlds in which a change is to blame (and `insufficient`, if a fault is a change)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """What happened to one host with respect to the main fault, and what can be seen of it."""
+
+    spans: tuple[Span, ...]
+    exposures: tuple[Span, ...]
+    tries: tuple[Attempt, ...]
+    seen: tuple[Attempt, ...]
+    broken: tuple[Attempt, ...]
+    broken_seen: tuple[Attempt, ...]
+    covered: bool
+    end: datetime
+
+    @property
+    def cured(self) -> datetime | None:
+        """End of the last broken span, None while it lasts or if there was none."""
+        return self.spans[-1][1] if self.spans and self.spans[-1][1] < self.end else None
+
+    @property
+    def successes_since(self) -> tuple[Attempt, ...]:
+        """Visible successes after the cure."""
+        cured = self.cured
+        return tuple(a for a in self.seen if cured and a.start >= cured and a.outcome == "success")
+
+
+def truth(world: World, logs: Mapping[str, Sequence[Log]]) -> dict[str, Any]:
+    """Return the document; `logs` are the written logs by host name."""
+    blamed = guilty(world.scenario)
+    stories = {host.name: story(world, host, logs[host.name]) for host in world.hosts}
+    hosts = [_host(world, host, stories[host.name], blamed=blamed) for host in world.hosts]
+    first = [s.broken_seen[0].start for s in stories.values() if s.broken_seen]
+    verdict = world.scenario.verdict
+    return {
+        "schema": SCHEMA,
+        "scenario": world.scenario.name,
+        "title": world.scenario.title,
+        "incident": world.scenario.incident,
+        "seed": world.seed,
+        "window": {"start": stamp(world.start), "end": stamp(world.end)},
+        "verdict": {
+            "status": verdict.status,
+            "changes": list(_changes(world) if verdict.changes is None else verdict.changes),
+            "competing": list(verdict.competing),
+        },
+        "onset": stamp(min(first)) if first else None,
+        "hosts": hosts,
+        "impact": _impact(hosts),
+        "defects": [
+            {"host": host.name, **_loss(loss)}
+            for host in world.hosts
+            for log in logs[host.name]
+            for loss in log.losses
+        ],
+    }
+
+
+def guilty(scenario: Scenario) -> bool:
+    """Return whether a change is to blame in this scenario."""
+    return any(fault.kind == "change" for fault in scenario.faults)
+
+
+def story(world: World, host: HostWorld, logs: Sequence[Log]) -> Story:
+    """Return what happened to a host with respect to the main fault."""
+    kind = "change" if guilty(world.scenario) else "world"
+    names = {fault.name for fault in world.scenario.faults if fault.kind == kind}
+    application = next(log for log in logs if log.name == "Application")
+    tries = [(i, a) for i, a in enumerate(host.attempts) if a.outcome != "cancelled"]
+    seen = tuple(a for i, a in tries if i in application.visible)
+    relevant = host.exposures or ((world.start, world.end),)
+    return Story(
+        spans=tuple((low, high) for low, high, name in host.broken if name in names),
+        exposures=host.exposures,
+        tries=tuple(a for _, a in tries),
+        seen=seen,
+        broken=tuple(a for _, a in tries if a.fault in names),
+        broken_seen=tuple(a for a in seen if a.fault in names),
+        covered=any(_overlap(span, (application.begins, world.end)) for span in relevant)
+        if application.begins
+        else False,
+        end=world.end,
+    )
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return max(one[0], other[0]) < min(one[1], other[1])
+
+
+def status(host: HostWorld, told: Story, *, blamed: bool) -> tuple[str, str | None]:
+    """Return a host's status and how it recovered, in the contract's words.
+
+    Notes
+    -----
+    `unconfirmed` here means that no success at all is visible after the cure; where few are, see
+    ``successes_since_cure`` of the document.
+    """
+    if _cannot_tell(told):
+        return "no_data", None
+    if not told.broken_seen:
+        return "not_affected", None
+    if told.cured is None:
+        return ("pending_reboot" if _pending(host) else "still_failing"), None
+    if not told.successes_since:
+        return "unconfirmed", None
+    by = _cure(host, told.cured) if blamed else "other"
+    return ("recovered" if by == "fix" or not blamed else "workaround_only"), by
+
+
+def _cannot_tell(told: Story) -> bool:
+    """Return whether the tries that matter left no trace or the log does not reach back."""
+    matter = [a for a in told.tries if _exposed(told, a.start)] if told.exposures else told.tries
+    return not told.covered or (bool(matter) and not any(a in told.seen for a in matter))
+
+
+def _exposed(told: Story, time: datetime) -> bool:
+    return any(low <= time < high for low, high in told.exposures)
+
+
+def _pending(host: HostWorld) -> bool:
+    """Return whether a change to a higher revision waits for the restart."""
+    reached = host.deeds.revision(datetime.max.replace(tzinfo=UTC))
+    return any(
+        c.do == "install" and c.effective is None and (c.revision or 0) > reached
+        for c in host.deeds.changes
+    )
+
+
+def _cure(host: HostWorld, cured: datetime) -> str:
+    before = host.deeds.revision(cured - timedelta(seconds=1))
+    after = host.deeds.revision(cured)
+    if after == before:
+        return "other"
+    return "fix" if after > before else "uninstall"
+
+
+def _host(world: World, host: HostWorld, told: Story, *, blamed: bool) -> dict[str, Any]:
+    state, by = status(host, told, blamed=blamed)
+    exposed_now = bool(told.exposures) and told.exposures[-1][1] >= world.end
+    recovered = told.successes_since[0].start if by and told.successes_since else None
+    affected = state not in ("not_affected", "no_data")
+    return {
+        "host": host.name,
+        "computer": world.fqdn(host),
+        "branch": host.branch.name,
+        "build": host.branch.build,
+        "revision": host.deeds.revision(world.end),
+        "status": state,
+        "at_risk": blamed and (exposed_now or state == "workaround_only"),
+        "exposed_from": _first(told.exposures),
+        "exposure": [[stamp(a), stamp(b) if b < world.end else None] for a, b in told.exposures],
+        "onset": stamp(told.broken_seen[0].start) if affected else None,
+        "cured_at": stamp(told.cured) if told.cured and affected else None,
+        "recovered_at": stamp(recovered) if recovered else None,
+        "recovered_by": by,
+        "successes_since_cure": len(told.successes_since),
+        "attempts": len(told.tries),
+        "failures": len(told.broken),
+        "other_failures": sum(a.outcome == "failure" for a in told.tries) - len(told.broken),
+        "visible_attempts": len(told.seen),
+        "visible_failures": len(told.broken_seen),
+        "user_hours_lost": _hours(host, told, recovered),
+    }
+
+
+def _first(spans: Sequence[Span]) -> str | None:
+    return stamp(spans[0][0]) if spans else None
+
+
+def _hours(host: HostWorld, told: Story, recovered: datetime | None) -> float:
+    """Working hours between onset and recovery during which the fault was active."""
+    if not told.broken:
+        return 0.0
+    low, high = told.broken[0].start, recovered or told.end
+    total = sum(
+        (min(b, d, high) - max(a, c, low)).total_seconds()
+        for a, b in host.presence.shifts
+        for c, d in told.spans
+        if max(a, c, low) < min(b, d, high)
+    )
+    return round(total / 3600, 3)
+
+
+def _impact(hosts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    affected = [h for h in hosts if h["onset"]]
+    return {
+        "hosts_affected": len(affected),
+        "failures": sum(h["visible_failures"] for h in affected),
+        "user_hours_lost": round(sum(h["user_hours_lost"] for h in affected), 3),
+    }
+
+
+def _changes(world: World) -> list[str]:
+    """Labels of the revisions and packages that carried the fault on some host."""
+    labels: set[str] = set()
+    for host in world.hosts:
+        for low, high in host.exposures:
+            moments = [low, *(b.start for b in host.deeds.boots if low <= b.start < high)]
+            for fault in world.scenario.faults:
+                packages = {fault.package} & set().union(*map(host.deeds.packages, moments))
+                labels |= {world.scenario.package(name).label for name in packages}
+                for carrier in fault.carriers:
+                    numbers = {host.deeds.revision(m) for m in moments}
+                    labels |= {
+                        host.branch.revision(n).kb
+                        for n in numbers
+                        if carrier.branch == host.branch.name and carrier.first <= n < carrier.fixed
+                    }
+    return sorted(labels)
+
+
+def _loss(loss: Loss) -> dict[str, Any]:
+    return {
+        "file": loss.file,
+        "kind": loss.kind,
+        "records_lost": loss.records,
+        "record_ids": [loss.first_id, loss.last_id] if loss.last_id else None,
+        "nothing_before": stamp(loss.before) if loss.before else None,
+    }
+
+
+def stamp(time: datetime) -> str:
+    """Return a time as ISO 8601 in UTC with ``Z``."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
