@@ -1,8 +1,10 @@
-"""Working hours lost: when a host's user usually works, and how much of that was without service.
+"""Working hours lost: when a host was in use, and how much of that was without service.
 
-The habit is learned from the host's own use while nothing was wrong: on which weekdays it is used,
-from the first attempt of the day to the end of the last session. This file knows times of use; it
-does not know why a host was down.
+A day's use is seen, not assumed: it lies between the first and the last sign of use of that day
+(start, resume, sleep, stop of Windows, attempts, ends of sessions). A machine is on a little longer
+than its user works; how much longer is learned from ordinary days, on which the first attempt and
+the last end of a session bound the working day from inside. This file knows times of use; it does
+not know why a host was down.
 """
 
 from __future__ import annotations
@@ -10,105 +12,113 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
 import pandas as pd
 
-from kitlib.stats import Floats, quantile_interval
+SIGNS: Final = ("boot", "shutdown", "sleep", "resume", "restart_requested")
+"""Actions that show a machine in use, besides the attempts themselves."""
 
-MIN_DAYS: Final = 3
-"""With fewer ordinary days of its own a host is given the habit of the fleet."""
+LONGEST_DAY: Final = pd.Timedelta(hours=14)
+"""A machine in use for longer than this on one day is one that is never switched off."""
 
-RESAMPLES: Final = 200
-SEED: Final = 20220111
+SHORT: Final = 0.25
+"""Quantile of the idle times that stands for the machine's own: the service is not always used
+until the very end of a day, so long idle times say nothing, short ones do."""
+
+Span = tuple[pd.Timestamp, pd.Timestamp]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Habit:
-    """Ordinary days of use: start and end in hours of the UTC day, and the share of days used.
+class Use:
+    """Days of use of one host.
 
     Attributes
     ----------
-    starts, ends
-        Hours since UTC midnight, one pair an ordinary day.
-    weekday_share
-        For Monday to Sunday the share of days with use, 0..1.
+    days
+        One row a UTC day: ``first`` and ``last`` sign of use.
+    morning, evening
+        Usual short time between switching on and the first attempt, and between the last end of a
+        session and switching off, on ordinary days (quantile `SHORT`).
     """
 
-    starts: Floats
-    ends: Floats
-    weekday_share: Floats
+    days: pd.DataFrame
+    morning: pd.Timedelta
+    evening: pd.Timedelta
 
 
-def learn_habit(uses: pd.Series[pd.Timestamp], *, span: tuple[pd.Timestamp, pd.Timestamp]) -> Habit:
-    """Learn a habit from times of use (attempts and ends of sessions) within `span`.
+def learn_use(facts: pd.DataFrame, *, spells: list[Span]) -> Use:
+    """Learn the days of use of one host.
 
     Parameters
     ----------
-    uses
-        Times of use, UTC.
-    span
-        First and last instant in which use would have been seen and nothing was wrong.
+    facts
+        Rows of table ``timeline`` of one host.
+    spells
+        Times without service: days that touch them are not ordinary.
+
+    Returns
+    -------
+    Use
+        Days on which the machine was never switched off count only from the first attempt to the
+        last fact of an attempt or session.
     """
-    days = uses.dt.floor("D")
-    hours = (uses - days).dt.total_seconds() / 3600
-    grouped = hours.groupby(days)
-    observed = pd.date_range(span[0].floor("D"), span[1].floor("D"), freq="D")
-    weekday_all = np.bincount(observed.dayofweek, minlength=7).astype(float)
-    weekday_used = np.bincount(grouped.min().index.dayofweek, minlength=7).astype(float)
-    share = np.divide(weekday_used, weekday_all, out=np.zeros(7), where=weekday_all > 0)
-    return Habit(grouped.min().to_numpy(), grouped.max().to_numpy(), np.minimum(share, 1.0))
-
-
-def pool(habits: list[Habit]) -> Habit:
-    """Return the fleet's habit: all days together, weekday shares averaged."""
-    if not habits:
-        # Monday to Friday, 8 to 16 UTC: stated as an assumption wherever it is used.
-        return Habit(np.array([8.0]), np.array([16.0]), np.array([1, 1, 1, 1, 1, 0, 0], float))
-    return Habit(
-        np.concatenate([h.starts for h in habits]),
-        np.concatenate([h.ends for h in habits]),
-        np.mean([h.weekday_share for h in habits], axis=0),
+    dated = facts[facts["time_basis"] == "utc"]
+    tries = _by_day(dated[dated["activity"] != ""])
+    signs = _by_day(dated[(dated["activity"] != "") | dated["action"].isin(SIGNS)])
+    always_on = signs["last"] - signs["first"] > LONGEST_DAY
+    signs = signs.mask(always_on, tries.reindex(signs.index)).dropna()
+    both = signs.join(tries, rsuffix="_try", how="inner")
+    down = {
+        day
+        for start, end in spells
+        for day in pd.date_range(start.floor("D"), end.floor("D"), freq="D")
+    }
+    ordinary = both[~both.index.isin(down)]
+    zero = pd.Timedelta(0)
+    return Use(
+        days=signs,
+        morning=(ordinary["first_try"] - ordinary["first"]).quantile(SHORT) if len(ordinary) else zero,
+        evening=(ordinary["last"] - ordinary["last_try"]).quantile(SHORT) if len(ordinary) else zero,
     )
 
 
-def hours_lost(
-    spells: list[tuple[pd.Timestamp, pd.Timestamp]], habit: Habit
-) -> tuple[float, float, float]:
-    """Working hours within the spells without service: estimate and 90 % interval.
+def _by_day(facts: pd.DataFrame) -> pd.DataFrame:
+    times = facts["time"]
+    grouped = times.groupby(times.dt.floor("D"))
+    return pd.DataFrame({"first": grouped.min(), "last": grouped.max()})
+
+
+def hours_lost(spells: list[Span], use: Use) -> tuple[float, float, float]:
+    """Hours of use within the spells without service: estimate, low, high.
 
     Parameters
     ----------
     spells
         (from, to) instants without service, UTC.
-    habit
-        The user's ordinary days.
+    use
+        The host's days of use.
 
     Returns
     -------
     tuple of float
-        Hours: estimate, low, high. The interval resamples ordinary days for each lost day.
+        High counts from switching on to switching off; low leaves out the host's whole usual idle
+        time at both ends of the day; the estimate leaves out half of it.
 
     Notes
     -----
-    Assumes that the user would have worked as on ordinary days. Fails for holidays and leave.
+    Assumes that the user needed the service for the whole of the working day. Fails for machines
+    that others use as well, and where the System log does not reach back to the outage.
     """
-    if not spells:
-        return 0.0, 0.0, 0.0
-    days = [
-        (start, end, day)
-        for start, end in spells
-        for day in pd.date_range(start.floor("D"), end.floor("D"), freq="D")
-    ]
-    low = np.array([max(0.0, (start - day).total_seconds() / 3600) for start, _, day in days])
-    high = np.array([min(24.0, (end - day).total_seconds() / 3600) for _, end, day in days])
-    share = habit.weekday_share[[day.dayofweek for _, _, day in days]]
-    # Expected overlap of each lost day with an ordinary day drawn at random.
-    overlap = np.minimum(high[:, None], habit.ends) - np.maximum(low[:, None], habit.starts)
-    overlap = np.maximum(overlap, 0.0)
-    estimate = float((overlap.mean(axis=1) * share).sum())
-    rng = np.random.default_rng(SEED)
-    picks = rng.integers(0, overlap.shape[1], size=(RESAMPLES, len(days)))
-    used = rng.random((RESAMPLES, len(days))) < share
-    totals = (overlap[np.arange(len(days)), picks] * used).sum(axis=1)
-    interval = quantile_interval(totals)
-    return estimate, min(interval[0], estimate), max(interval[1], estimate)
+    low, middle, high = (
+        _overlap(spells, use, share) for share in (1.0, 0.5, 0.0)
+    )
+    return middle, low, high
+
+
+def _overlap(spells: list[Span], use: Use, share: float) -> float:
+    first = use.days["first"] + use.morning * share
+    last = use.days["last"] - use.evening * share
+    hours = 0.0
+    for start, end in spells:
+        within = last.clip(upper=end) - first.clip(lower=start)
+        hours += float(within.clip(lower=pd.Timedelta(0)).dt.total_seconds().sum()) / 3600
+    return hours

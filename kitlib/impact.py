@@ -20,9 +20,9 @@ DEFINITIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "hosts_affected": "hosts that failed with the symptom while the change was in effect",
         "attempts_lost": "attempts on those hosts that failed with the symptom, retries included",
-        "user_hours_lost": "hours of the user's own usual working time from a failure to the next "
-        "success, or to the last evidence; the interval resamples ordinary days and assumes that "
-        "hosts are independent",
+        "user_hours_lost": "hours in which the machine was in use, from a failure to the next success "
+        "or until the change was gone; the interval is from first try to last session against "
+        "switched on to switched off, hosts taken as independent",
         "mttd_hours": "from the first failure in the fleet to detection as the incident profile "
         "states it, else to the first removal of the update seen in the evidence",
         "mttr_hours": "mean time from a host's first failure to its confirmed recovery or "

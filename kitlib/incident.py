@@ -8,6 +8,7 @@ Keys
     ``codes`` (empty: every failure counts); ``[window]`` ``start end`` (UTC days, optional);
     ``[[branch]]`` ``name builds bad fixed`` where bad and fixed are ``{kb, revision, date}`` and
     a host is exposed from the bad revision up to, not including, the fixed one;
+    ``default`` (true for the one profile that is meant when none is named);
     ``[[source]]`` ``title states``; ``[response]`` ``detected`` (UTC time, optional).
 """
 
@@ -30,7 +31,10 @@ from kitlib.errors import IncidentError
 SCHEMA: Final = "kitlib.incident/1"
 _SHAPE: Final[Mapping[str, frozenset[str]]] = {
     "": frozenset(
-        {"schema", "name", "title", "summary", "symptom", "window", "branch", "source", "response"}
+        {
+            "schema", "name", "title", "summary", "default",
+            "symptom", "window", "branch", "source", "response",
+        }
     ),
     "symptom": frozenset({"activity", "codes"}),
     "window": frozenset({"start", "end"}),
@@ -114,6 +118,36 @@ def list_incidents() -> list[str]:
     """Name the built-in profiles."""
     folder = files("kitlib") / "incidents"
     return sorted(e.name.removesuffix(".toml") for e in folder.iterdir() if e.name.endswith(".toml"))
+
+
+def default_incident() -> str:
+    """Name the built-in profile that is meant when none is named."""
+    folder = files("kitlib") / "incidents"
+    return next(
+        name
+        for name in list_incidents()
+        if tomllib.loads((folder / f"{name}.toml").read_text("utf-8")).get("default")
+    )
+
+
+def incident_of(evidence: Path) -> str | Path:
+    """Say which profile an evidence folder asks for in its ``incident.toml``, else the default.
+
+    The file is either a whole profile or one line, ``incident = "NAME"``.
+
+    Raises
+    ------
+    IncidentError
+        If the file is there and not valid TOML.
+    """
+    named = evidence / "incident.toml"
+    if not named.is_file():
+        return default_incident()
+    try:
+        raw = tomllib.loads(named.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise IncidentError(f"{named} cannot be used: {error}") from error
+    return str(raw["incident"]) if set(raw) == {"incident"} else named
 
 
 def load_incident(name_or_path: str | Path) -> Incident:

@@ -18,7 +18,7 @@ from kitlib import schema
 from kitlib.cause import Cause
 from kitlib.classify import activity_channels
 from kitlib.explain import BASE_RATE, FAULT_RATE
-from kitlib.hours import MIN_DAYS, Habit, hours_lost, learn_habit, pool
+from kitlib.hours import hours_lost, learn_use
 from kitlib.incident import Incident
 from kitlib.stats import log_beta_bernoulli
 from kitlib.suspects import in_effect
@@ -104,12 +104,12 @@ def assess_recovery(
     views = [
         _view(host, tries, exposure, coverage, timeline, cause, channels, window) for host in hosts
     ]
-    habits = _habits(views)
     broken = _broken_rate(tries)
     rows = []
     for view in views:
         row = _decide(view, incident, cause, broken)
-        lost = hours_lost(_spells(view), habits[view.name])
+        spells = _spells(view)
+        lost = hours_lost(spells, learn_use(view.facts, spells=spells))
         row |= dict(zip(("hours_lost", "hours_low", "hours_high"), lost, strict=True))
         rows.append(row)
     return schema.frame("hosts", rows)
@@ -372,7 +372,11 @@ def _evidence(view: _Host) -> list[str]:
 
 
 def _spells(view: _Host) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
-    """Times without service: from a failure with the symptom to the next success, or the end."""
+    """Times without service: from a failure with the symptom to the next success.
+
+    A spell also ends where the change goes out of effect (the service is there, used or not), and
+    at the last evidence.
+    """
     if _affected(view) <= 0.5:
         return []
     spells: list[tuple[pd.Timestamp, pd.Timestamp]] = []
@@ -381,22 +385,12 @@ def _spells(view: _Host) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
         if start is None and attempt.symptom and attempt.bad:
             start = attempt.time
         elif start is not None and attempt.outcome == "success":
-            spells.append((start, attempt.time))
+            spells.append((start, min(attempt.time, _gone(view, start))))
             start = None
-    return [*spells, (start, view.last)] if start is not None else spells
+    return [*spells, (start, min(view.last, _gone(view, start)))] if start is not None else spells
 
 
-def _habits(views: list[_Host]) -> dict[str, Habit]:
-    """Each host's habit from its own ordinary days; the fleet's where it has too few."""
-    own: dict[str, Habit] = {}
-    for view in views:
-        spells = _spells(view)
-        end = spells[0][0] if spells else view.last
-        uses = view.facts.loc[
-            (view.facts["activity"] != "") & (view.facts["time"] < end), "time"
-        ]
-        start = view.seen["start"].min() if len(view.seen) else uses.min()
-        if len(uses) and uses.dt.floor("D").nunique() >= MIN_DAYS:
-            own[view.name] = learn_habit(uses, span=(start, end))
-    fleet = pool(list(own.values()))
-    return {view.name: own.get(view.name, fleet) for view in views}
+def _gone(view: _Host, start: pd.Timestamp) -> pd.Timestamp:
+    """When the change that was in effect at `start` went out of effect, else the last evidence."""
+    ends = view.bad.loc[view.bad["end"].notna() & (view.bad["end"] > start), "end"]
+    return min(ends.min(), view.last) if len(ends) else view.last

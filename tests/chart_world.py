@@ -6,13 +6,22 @@ removes it, four get the fix, one stays out; three never get it; one has no log.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from kitlib import schema
+from kitlib.cause import Cause
+from kitlib.claims import Check
+from kitlib.evidence import Evidence
+from kitlib.findings import Case
+from kitlib.impact import Impact
+from kitlib.incident import load_incident
 
 BAD = "KB5009543"
 CURE = "KB5010793"
+REVISIONS = {"KB5008212": 1415, BAD: 1466, CURE: 1469}
 DAY0 = pd.Timestamp("2022-01-03T00:00:00Z")
 LAST = pd.Timestamp("2022-01-28T18:00:00Z")
 
@@ -56,9 +65,14 @@ def exposure(count: int = 12) -> pd.DataFrame:
             rows.append({"host": host, "change": "KB5008212", "start": at(removed)})
         elif fixed is not None:
             rows.append({"host": host, "change": CURE, "start": at(fixed)})
-    return schema.frame(
-        "exposure", [{"kind": "update", "start_known_by": "boot", **r} for r in rows]
-    )
+    number = 5000
+    for row in rows:
+        row |= {"kind": "update", "start_known_by": "boot", "build": 19044, "records": []}
+        row["revision"] = REVISIONS[row["change"]]
+        if "start" in row:
+            row["records"] = [f"{row['host']}/System#{number}"]
+            number += 1
+    return schema.frame("exposure", rows)
 
 
 def attempts(count: int = 12, *, seed: int = 1) -> pd.DataFrame:
@@ -190,3 +204,128 @@ def suspects() -> pd.DataFrame:
     ]
     names = list(schema.TABLES["suspects"])[:9]
     return schema.frame("suspects", [dict(zip(names, row, strict=True)) for row in rows])
+
+
+def timeline(count: int = 12) -> pd.DataFrame:
+    rows = []
+    for i, row in enumerate(exposure(count).dropna(subset="start").to_dict("records")):
+        rows.append(
+            {
+                "host": row["host"],
+                "time": row["start"],
+                "time_basis": "utc",
+                "action": "boot",
+                "message": f"Windows started with {row['change']}",
+                "record_id": 5000 + i,
+                "channel": "System",
+                "build": 19044,
+                "revision": REVISIONS[row["change"]],
+            }
+        )
+    for row in attempts(count).to_dict("records"):
+        ok = row["outcome"] == "success"
+        rows.append(
+            {
+                "host": row["host"],
+                "time": row["time"],
+                "time_basis": "utc",
+                "action": "attempt_succeeded" if ok else "attempt_failed",
+                "outcome": row["outcome"],
+                "code": row["code"],
+                "message": "VPN connected" if ok else f"VPN failed with {row['code']}",
+                "record_id": row["episode"],
+                "channel": "Application",
+                "activity": "vpn",
+            }
+        )
+    return schema.frame("timeline", rows)
+
+
+def files(count: int = 12) -> pd.DataFrame:
+    return schema.frame(
+        "files",
+        [
+            {
+                "host": host,
+                "path": f"{host}/Logs/{channel}.evtx",
+                "kind": "evtx",
+                "sha256": f"{i:02x}" * 32,
+                "size_bytes": 1_052_672,
+                "records": 1200,
+                "problems": 1 if (i, channel) == (4, "System") else 0,
+                "first": at(-2),
+                "last": LAST,
+            }
+            for i, host in enumerate(hosts(count))
+            for channel in ("Application", "System")
+        ],
+    )
+
+
+def case(count: int = 12, **replaced: Any) -> Case:
+    """A whole case with a hand-written verdict; `replaced` swaps single parts."""
+    spans = exposure(count)
+    on = cause(spans)
+    parts: dict[str, Any] = {
+        "evidence": Evidence(
+            files=files(count),
+            problems=schema.frame(
+                "problems",
+                [
+                    {
+                        "path": f"{hosts()[4]}/Logs/System.evtx",
+                        "place": "chunk 3",
+                        "reason": "the checksum of the chunk is wrong",
+                        "records_lost": 91,
+                    }
+                ],
+            ),
+            events=schema.empty("events"),
+            updates=schema.empty("updates"),
+            sessions=schema.empty("sessions"),
+            manifest_sha256="ab" * 32,
+        ),
+        "incident": load_incident("kb5009543"),
+        "timeline": timeline(count),
+        "coverage": coverage(count),
+        "exposure": spans,
+        "attempts": attempts(count),
+        "cause": on,
+        "recovery": recovery(count),
+        "impact": Impact(
+            hosts_affected=7,
+            attempts_lost=99,
+            user_hours_lost=(126.0, 84.0, 175.0),
+            mttd_hours=51.4,
+            mttr_hours=183.0,
+            hosts_open=1,
+        ),
+    }
+    return Case(**{**parts, **replaced})
+
+
+def cause(spans: pd.DataFrame) -> Cause:
+    onset = at(8.35)
+    return Cause(
+        status="supported",
+        changes=(BAD,),
+        competing=(),
+        probability=0.97,
+        text=f"{BAD} explains the failures (probability 0.97): 7 of 8 hosts that tried with it in "
+        "effect fail, in 99 of 116 episodes; without it 0 of 302 episodes fail.",
+        checks=(
+            Check("enough data", True, "418 attempts on 11 of 12 hosts.", ()),
+            Check(
+                "same-day controls",
+                True,
+                "On the days on which both kinds of hosts tried, hosts without it failed 0 of 61 times.",
+                ("WS0009/Application#344", "WS0010/Application#390"),
+            ),
+            Check("placebo dates", False, "2 of 20 made-up dates fit as well as the true one.", ()),
+            Check("reversal", None, "Too few hosts removed it to tell.", ()),
+        ),
+        suspects=suspects(),
+        onset=(onset, onset - pd.Timedelta(hours=4), onset),
+        bad=spans.loc[spans["change"] == BAD],
+        cured=spans.loc[spans["change"] == CURE],
+    )

@@ -16,6 +16,7 @@ verdicts; it imports matplotlib, which ``import kitlib`` does not.
 from __future__ import annotations
 
 from kitlib.charts._canvas import LOOKS, Look, Picture, alt_text, caption, png, show, title
+from kitlib.charts._words import name_changes
 from kitlib.charts.fleet import adoption, fleet_swimlane
 from kitlib.charts.logs import coverage_chart
 from kitlib.charts.outcome import Cost, cost, suspects_chart, time_to_recovery
@@ -34,6 +35,7 @@ __all__ = [
     "coverage_chart",
     "error_codes",
     "fleet_swimlane",
+    "name_changes",
     "png",
     "show",
     "success_rate",

@@ -7,6 +7,7 @@ marks, no glyph the font lacks). This file draws nothing.
 from __future__ import annotations
 
 import textwrap
+import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ def plain(text: str, *, limit: int = 28) -> str:
     >>> plain("WS0001"), plain("a\u202eb")
     ('WS0001', 'a\\u202eb')
     """
+    text = "".join(" " if unicodedata.category(c) == "Zs" else c for c in text)
     shown = "".join(
         c if c.isprintable() and ord(c) in _glyphs() else f"\\u{ord(c):04x}" for c in text
     )

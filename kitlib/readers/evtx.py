@@ -30,8 +30,6 @@ from kitlib.errors import FormatError, UsageError
 from kitlib.readers.base import Parsed, parsed
 from kitlib.readers.chunks import (
     CHUNK,
-    CHUNK_MAGIC,
-    FILE_HEADER,
     FILE_MAGIC,
     Chunk,
     Record,
@@ -62,7 +60,7 @@ class Problems(pd.DataFrame):
     so that event tables can be stacked, two of these are equal or not as a whole.
     """
 
-    def __eq__(self, other: object) -> bool:  # type: ignore[override]  # see the docstring
+    def __eq__(self, other: object) -> bool:
         """Tell whether both hold the same rows."""
         return isinstance(other, pd.DataFrame) and self.equals(other)
 

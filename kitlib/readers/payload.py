@@ -18,8 +18,8 @@ text beside attributes or children     ``"#text"``
 other children of ``<Event>``          under their own name, e.g. ``"RenderingInfo"``
 =====================================  =====================================================
 
-Namespace declarations are left out. No value at all (type NULL, an element without content) is
-None, an empty text is ``""``. A value that as a whole is a GUID is lower case without braces, one
+Namespace declarations are left out. An element without text is None: neither Windows' own XML
+nor the Rust engine's tells an empty text from NULL. A value that as a whole is a GUID is lower case without braces, one
 that is ``0x`` and hex digits is lower case, whatever type the record gives it: the engines'
 texts do not tell a GUID from a text that looks like one, and joins want one spelling.
 """
@@ -27,11 +27,13 @@ texts do not tell a GUID from a text that looks like one, and joins want one spe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from sys import intern
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
 
 Value = str | list[Any] | dict[str, Any] | None
 
@@ -104,8 +106,8 @@ class Wanted:
 
 
 def canonical(text: str | None) -> str | None:
-    """Give a GUID or a hex number its one spelling; leave every other text alone."""
-    if text is None:
+    """Give a GUID or a hex number its one spelling, no text None; leave the rest alone."""
+    if not text:
         return None
     size = len(text)
     if 36 <= size <= 38 and (found := _GUID.fullmatch(text)):
@@ -251,7 +253,7 @@ def add_field(out: dict[str, Any], tag: str, name: str, value: Value) -> None:
         out.setdefault("Data", [])
         _add(out, "Data", value or "")
     elif tag == "Binary":
-        _add(out, "Binary", value.upper() if isinstance(value, str) and value else None)
+        _add(out, "Binary", value.upper() if isinstance(value, str) else value)
     else:
         _add(out, tag, value)
 
@@ -298,6 +300,6 @@ def _value(element: Element, *, without: str = "") -> Value:
     out: dict[str, Any] = dict(attributes)
     for child in element.children:
         _add(out, child.name.rpartition(":")[2], _value(child))
-    if element.text is not None:
+    if element.text:
         _add(out, "#text", canonical(element.text))
     return out

@@ -19,6 +19,7 @@ from kitlib.simulate.events import (
     filetime,
     installed,
     offered,
+    service_note,
     uptime_note,
 )
 from kitlib.simulate.notes import Note, u32
@@ -155,7 +156,8 @@ def _system_day(world: World, host: HostWorld, day: datetime, dice: Dice) -> Ite
 
 def _uptime(host: HostWorld, time: datetime) -> int:
     last = [boot.start for boot in host.deeds.boots if boot.start <= time]
-    return int((time - last[-1]).total_seconds()) if last else 86400 + int(time.timestamp()) % 86400
+    before = timedelta(days=host.dice("first boot").between(1, 12))
+    return int((time - (last[-1] if last else host.started - before)).total_seconds())
 
 
 def _clock(time: datetime, dice: Dice) -> Note:
@@ -166,12 +168,10 @@ def _clock(time: datetime, dice: Dice) -> Note:
 
 
 def _service(time: datetime, dice: Dice) -> Iterator[Note]:
-    """SCM 7036 twice; the binary part names service and state in every language."""
+    """SCM 7036 twice: a service starts and soon stops again."""
     name, key = dice.pick(SERVICES)
-    for state, number, lag in (("running", 4, 0.0), ("stopped", 1, dice.between(60, 900))):
-        data: dict[str, Value] = {"param1": name, "param2": state}
-        binary = f"{key}/{number}\0".encode("utf-16-le")
-        yield Note("service_state", time + timedelta(seconds=lag), data, binary=binary)
+    yield service_note(time, name, key, running=True)
+    yield service_note(time + dice.pause(60, 900), name, key, running=False)
 
 
 def _start_type(time: datetime, dice: Dice) -> Iterator[Note]:

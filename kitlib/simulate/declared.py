@@ -13,7 +13,7 @@ import types
 import typing
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from kitlib.errors import UsageError
 
@@ -129,4 +129,4 @@ def _plain(kind: type, value: Any, where: str) -> Any:  # noqa: ANN401  # any TO
         or (kind is date and isinstance(value, datetime))
     ):
         raise ScenarioError(f"{where}: wanted {_WORDS[kind]}, found {value!r}")
-    return float(value) if kind is float else value
+    return float(cast("float", value)) if kind is float else value

@@ -39,6 +39,8 @@ class Change:
     repeated: bool = False
     held: bool = False
     """Nobody restarts this host after staging."""
+    failures: tuple[datetime, ...] = ()
+    """Earlier tries that Windows Update gave up."""
     activity: str = ""
 
 
@@ -65,6 +67,7 @@ class Deeds:
     off_from: datetime | None = None
     """From here on the host is off for good."""
     workaround: datetime | None = None
+    workaround_leaves_trace: bool = False
 
     def revision(self, time: datetime) -> int:
         """Return the revision in effect at `time`."""
@@ -118,6 +121,7 @@ def perform(scenario: Scenario, host: Host, name: str, *, seed: int) -> Deeds:
         reimaged=next((b.start for b in boots if wipe and b.stop >= wipe), None),
         off_from=min([*retired, *(s.at for s in stops if s.back == NEVER)], default=None),
         workaround=next((at for at, act in timed if act.do == "workaround"), None),
+        workaround_leaves_trace=any(a.do == "workaround" and a.by == "library" for _, a in timed),
     )
 
 
@@ -175,6 +179,7 @@ def _changes(  # noqa: PLR0913, PLR0917  # one place where everything about a se
         package=scenario.package(act.package) if act.package else None,
         repeated=act.repeated,
         held=act.reboot == "never",
+        failures=tuple(at - timedelta(days=n) for n in range(act.fails_first, 0, -1)),
         activity=dice.guid(),
     )
     extra = [
@@ -183,6 +188,7 @@ def _changes(  # noqa: PLR0913, PLR0917  # one place where everything about a se
             revision=None,
             package=scenario.package(name),
             repeated=False,
+            failures=(),
             started=started + timedelta(seconds=20 * i),
             staged=started + dice.pause(90, 300),
             activity=dice.guid(),

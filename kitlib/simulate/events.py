@@ -32,6 +32,8 @@ STATES: Final[Mapping[str, int]] = MappingProxyType(
 SERVICE_CUMULATIVE: Final = "8B24B027-1DEE-BABB-9A95-3517DFB9C552"
 SERVICE_UPDATE: Final = "9482F4B4-E343-43B6-B170-9A65BC822C77"
 SERVICE_STORE: Final = "855E8A7C-ECB4-4CA3-B045-1DFA50104289"
+INSTALL_ERROR: Final = 0x80248007
+"""No data in the data store: seen four times in nine days for one update on a real host."""
 STAGES: Final = ("dial_started", "dial_trying", "dial_device", "dial_link", "dial_connected")
 RESTARTS: Final[Mapping[str, tuple[str, str, str, str]]] = MappingProxyType(
     {  # why → program, reason, code, kind of shutdown
@@ -118,24 +120,16 @@ def _chain(  # noqa: PLR0913, PLR0917  # everything a chain states
 
 
 def _settings(host: HostWorld) -> str:
-    strategy = {"L2TP": "L2TP", "SSTP": "SSTP", "IKEv2": "IKEv2"}[host.host.habits.tunnel]
     lines = [
-        "Dial-in User = ",
-        f"VpnStrategy = {strategy}",
-        "DataEncryption = Require",
-        "PrerequisiteEntry = ",
         "AutoLogon = No",
         "UseRasCredentials = Yes",
-        "Authentication Type = CHAP/MS-CHAPv2 ",
-        "Ipv4DefaultGateway = No",
-        "Ipv4AddressAssignment = By Server",
-        "Ipv6DefaultGateway = No",
-        "IpDnsFlags = Register primary domain suffix",
-        "IpNBTEnabled = Yes",
-        "UseFlags = Private Connection",
-        "ConnectOnWinlogon = No",
+        f"VpnStrategy = {host.host.habits.tunnel}",
+        "DataEncryption = Require",
+        "PrerequisiteEntry = ",
+        "CustomAuthKey = ",
+        "AuthRestrictions = MS-CHAPv2",
     ]
-    return "\r\n".join(lines[1:])
+    return "\r\n".join(lines)
 
 
 def _device(world: World, host: HostWorld, port: int) -> str:
@@ -257,7 +251,7 @@ def _utf16z(texts: list[str]) -> bytes:
     return "".join(f"{text}\0" for text in texts).encode("utf-16-le")
 
 
-def update_notes(world: World, host: HostWorld) -> Iterator[Note]:
+def update_notes(host: HostWorld) -> Iterator[Note]:
     """Yield System, Setup and Application records of every install and removal."""
     for number, change in enumerate(host.deeds.changes):
         dice = host.dice(f"change {number}")
@@ -266,9 +260,9 @@ def update_notes(world: World, host: HostWorld) -> Iterator[Note]:
         if change.package and change.package.kind == "application":
             yield from app_notes(change.started, change.package.label, change.package.maker, dice)
         elif change.do == "uninstall":
-            yield from _removal(world, host, change, dice)
+            yield from _removal(host, change, dice)
         else:
-            yield from _install(world, host, change, dice)
+            yield from _install(host, change, dice)
 
 
 def kb_of(host: HostWorld, change: Change) -> str:
@@ -292,14 +286,16 @@ def update_guid(title: str) -> str:
     return Dice(0, "update", title).guid()
 
 
-def _install(world: World, host: HostWorld, change: Change, dice: Dice) -> Iterator[Note]:
+def _install(host: HostWorld, change: Change, dice: Dice) -> Iterator[Note]:
     title = title_of(host, change)
     by_wu = change.by == "windows_update"
+    for failure in change.failures:
+        yield from _failed(failure, title, dice)
     if by_wu:
         yield offered("update_download", change.begun, title, change.activity)
         yield offered("update_started", change.started, title, change.activity)
     if not change.package or change.package.kind == "update":
-        yield from _staging(world, host, change, dice)
+        yield from _staging(host, change, dice)
     if not change.effective:
         return
     service = SERVICE_UPDATE if change.package else SERVICE_CUMULATIVE
@@ -309,6 +305,33 @@ def _install(world: World, host: HostWorld, change: Change, dice: Dice) -> Itera
     again = confirmed + dice.pause(78000, 80500)
     if change.repeated and by_wu:
         yield from _reoffered(host, again, title, service, dice)
+
+
+def _failed(time: datetime, title: str, dice: Dice) -> Iterator[Note]:
+    """Yield an install that Windows Update gave up: it names the code, and no activity."""
+    activity = dice.guid()
+    yield offered("update_download", time - dice.pause(300, 900), title, activity)
+    yield offered("update_started", time - dice.pause(60, 240), title, activity)
+    data: dict[str, Value] = {"errorCode": Typed(kind="hex32", value=INSTALL_ERROR)}
+    data |= {**_update(title), "serviceGuid": Typed(kind="guid", value=SERVICE_CUMULATIVE)}
+    yield Note("update_failed", time, data)
+
+
+def rollback_notes(host: HostWorld) -> Iterator[Note]:
+    """Yield the service restarts of somebody who put an older IKE library back by hand."""
+    time = host.deeds.workaround
+    if time and host.deeds.workaround_leaves_trace:
+        name = "IKE and AuthIP IPsec Keying Modules"
+        yield service_note(time - timedelta(seconds=41), name, "IKEEXT", running=False)
+        yield service_note(time, name, "IKEEXT", running=True)
+
+
+def service_note(time: datetime, name: str, key: str, *, running: bool) -> Note:
+    """Return an SCM 7036; its binary part names service and state in every language."""
+    data: dict[str, Value] = {"param1": name, "param2": "running" if running else "stopped"}
+    return Note(
+        "service_state", time, data, binary=f"{key}/{4 if running else 1}\0".encode("utf-16-le")
+    )
 
 
 def _reoffered(
@@ -344,7 +367,7 @@ def _update(title: str) -> dict[str, Value]:
     }
 
 
-def _staging(world: World, host: HostWorld, change: Change, dice: Dice) -> Iterator[Note]:
+def _staging(host: HostWorld, change: Change, dice: Dice) -> Iterator[Note]:
     """Servicing records of an install: staged, to be installed, needs restart, installed."""
     kb = kb_of(host, change)
     span = change.staged - change.started
@@ -355,20 +378,20 @@ def _staging(world: World, host: HostWorld, change: Change, dice: Dice) -> Itera
     yield _changed(host, "package_needs_restart", change.staged, kb, "Installed")
     if change.by == "wusa":
         later = change.staged + dice.pause(0.5, 3)
-        yield Note("wusa_install_restart", later, _wusa(world, host, change))
+        yield Note("wusa_install_restart", later, _wusa(host, change))
     if change.effective:
         later = change.effective + dice.pause(45, 110)
         yield _changed(host, "package_changed", later, kb, "Installed")
 
 
-def _removal(world: World, host: HostWorld, change: Change, dice: Dice) -> Iterator[Note]:
+def _removal(host: HostWorld, change: Change, dice: Dice) -> Iterator[Note]:
     """Servicing and WUSA records of a removal; it takes effect at the next boot."""
     kb = kb_of(host, change)
     yield _initiated(host, change.started, kb, "Installed", "Absent")
     yield _changed(host, "package_needs_restart", change.staged, kb, "Absent")
     if change.by in WUSA_REMOVALS:
         later = change.staged + dice.pause(0.5, 3)
-        yield Note(WUSA_REMOVALS[change.by], later, _wusa(world, host, change))
+        yield Note(WUSA_REMOVALS[change.by], later, _wusa(host, change))
     if change.effective:
         later = change.effective + dice.pause(45, 110)
         yield _changed(host, "package_changed", later, kb, "Absent")
@@ -379,7 +402,7 @@ WUSA_REMOVALS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-def _wusa(world: World, host: HostWorld, change: Change) -> Payload:
+def _wusa(host: HostWorld, change: Change) -> Payload:
     kb = kb_of(host, change)
     if change.do == "uninstall":
         quiet = " /quiet /norestart" if change.by == "wusa_quiet" else ""
@@ -389,7 +412,6 @@ def _wusa(world: World, host: HostWorld, change: Change) -> Payload:
             f"windows10.0-{kb.lower()}-x64_{update_guid(title_of(host, change))[:8].lower()}.msu"
         )
         command = rf'"C:\Windows\System32\wusa.exe" "C:\Users\{host.user}\Downloads\{package}"'
-    del world
     return {"UpdateTitle": title_of(host, change), "CommandLine": command}
 
 

@@ -65,7 +65,9 @@ def _write_host(world: World, host: HostWorld, folder: Path) -> Sequence[Log]:
     for log in write_logs(world, host):
         if log.content:
             (folder / f"{log.name}.evtx").write_bytes(log.content)
-        kept.append(replace(log, content=b""))
+        for name, copy in log.copies:
+            (folder / name).write_bytes(copy)
+        kept.append(replace(log, content=b"", copies=()))
     for dump in host.host.dumps:
         name, write = WRITERS[dump]
         (folder / name).write_bytes(write(world, host))

@@ -1,7 +1,7 @@
 """Notes → event log files of a host, with the defects that its evidence has.
 
 Record ids run without gaps in the order of writing. A rolled or cleared log lacks its beginning
-and keeps its numbering. A damaged log has lost the first sector of a chunk, a cut one its end.
+and keeps its numbering. A damaged log has lost a chunk, a cut one its end.
 `Written` says which records and which attempts can still be read, from what was written, not
 from reading it back.
 """
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final
 from kitlib.simulate.background import background_notes, user_sid
 from kitlib.simulate.declared import ScenarioError
 from kitlib.simulate.dice import Dice
-from kitlib.simulate.events import dial_notes, filetime, restart_notes, update_notes
-from kitlib.simulate.evtx import Event, UserData, encode_log, ticks
+from kitlib.simulate.events import dial_notes, filetime, restart_notes, rollback_notes, update_notes
+from kitlib.simulate.evtx import Event, UserData, break_chunk, encode_log, ticks, truncate
 from kitlib.simulate.notes import Note, Shape, shapes, u32
 from kitlib.simulate.scenario import LOGS, Defect
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 HEADER: Final = 4096
 CHUNK: Final = 65536
-SECTOR: Final = 512
+CHUNK_HEADER: Final = 512
 EVENTLOG_NAMESPACE: Final = "http://manifests.microsoft.com/win/2004/08/windows/eventlog"
 OLDEST: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -51,6 +51,8 @@ class Log:
 
     name: str
     content: bytes
+    copies: tuple[tuple[str, bytes], ...]
+    """Further exports of the same log: file name, content."""
     visible: frozenset[int]
     """Attempts whose outcome can be read in it."""
     begins: datetime | None
@@ -70,7 +72,8 @@ def write_logs(world: World, host: HostWorld) -> Iterator[Log]:
 def _notes(world: World, host: HostWorld) -> Iterator[Note]:
     everything = [
         *restart_notes(world, host),
-        *update_notes(world, host),
+        *update_notes(host),
+        *rollback_notes(host),
         *dial_notes(world, host),
         *background_notes(world, host),
         *_cleared(world, host),
@@ -84,8 +87,12 @@ def _place(note: Note) -> datetime:
     return note.place or note.time
 
 
-def _defects(world: World, host: HostWorld, *kinds: str) -> list[Defect]:
-    return [d for d in world.scenario.defects if d.host == host.name and d.kind in kinds]
+def _defects(world: World, host: HostWorld, *kinds: str, log: str = "") -> list[Defect]:
+    return [
+        defect
+        for defect in world.scenario.defects
+        if defect.host == host.name and defect.kind in kinds and log in ("", defect.log)
+    ]
 
 
 def _cleared(world: World, host: HostWorld) -> Iterator[Note]:
@@ -122,28 +129,45 @@ def _skewed(world: World, host: HostWorld, note: Note) -> Note:
 
 
 def _write(world: World, host: HostWorld, name: str, notes: Sequence[Note]) -> Log:
-    first = _first_id(world, host, name)
     begins = _begins(world, host, name)
     kept = [note for note in notes if _place(note) >= begins]
     gone = len(notes) - len(kept)
-    first += 0 if host.deeds.reimaged == begins else gone
-    events = [_event(host, note, number) for number, note in enumerate(kept, first)]
-    content = encode_log(events, channel=name, computer=world.fqdn(host), first_record_id=first)
-    losses = [Loss(file=f"{name}.evtx", kind="rolled", records=gone, before=begins)] if gone else []
+    first = _first_id(world, host, name) + (0 if host.deeds.reimaged else gone)
+    content = _encoded(world, host, name, kept, first)
+    copies = _copies(world, host, name, kept, first)
+    lost = [Loss(file=f"{name}.evtx", kind="rolled", records=gone, before=begins)] if gone else []
     content, hurt = _hurt(world, host, name, content)
-    losses += hurt
-    missing = any(d.log == name for d in _defects(world, host, "missing"))
-    readable = [] if missing else _readable(kept, first, hurt)
+    if _defects(world, host, "missing", log=name):
+        content, kept = b"", []
+        lost, hurt = [Loss(file=f"{name}.evtx", kind="missing", records=len(notes))], []
+    readable = _readable(kept, first, hurt)
     return Log(
         name=name,
-        content=b"" if missing else content,
+        content=content,
+        copies=copies,
         visible=frozenset(note.attempt for note in readable if note.attempt >= 0),
-        begins=None if missing else max(begins, world.start),
+        begins=max(begins, world.start) if content else None,
         records=len(readable),
-        losses=(Loss(file=f"{name}.evtx", kind="missing", records=len(notes)),)
-        if missing
-        else tuple(losses),
+        losses=(*lost, *hurt),
     )
+
+
+def _encoded(world: World, host: HostWorld, name: str, notes: Sequence[Note], first: int) -> bytes:
+    events = [_event(host, note, number) for number, note in enumerate(notes, first)]
+    return encode_log(events, channel=name, computer=world.fqdn(host), first_record_id=first)
+
+
+def _copies(
+    world: World, host: HostWorld, name: str, notes: Sequence[Note], first: int
+) -> tuple[tuple[str, bytes], ...]:
+    """Export a log a second time, at an earlier moment: the same records in another file."""
+    out = []
+    for number, defect in enumerate(_defects(world, host, "duplicated", log=name), 1):
+        until = world.window.utc(defect.at) if defect.at else world.end
+        early = [note for note in notes if _place(note) < until]
+        copy = _encoded(world, host, name, early, first)
+        out.append((f"{name} ({number}).evtx", copy))
+    return tuple(out)
 
 
 def _readable(kept: Sequence[Note], first: int, losses: Sequence[Loss]) -> list[Note]:
@@ -160,11 +184,11 @@ def _first_id(world: World, host: HostWorld, name: str) -> int:
         return host.host.first_record_id
     dice = Dice(world.seed, host.name, "record ids")
     new, ids = dice.happens(0.35), {log: dice.whole(2000, 60000) for log in LOGS}
-    return 1 if new or name == "Setup" else ids[name]
+    return 1 if new or host.deeds.reimaged or name == "Setup" else ids[name]
 
 
 def _begins(world: World, host: HostWorld, name: str) -> datetime:
-    moments = [_when(world, d) for d in _defects(world, host, "rolled", "cleared") if d.log == name]
+    moments = [_when(world, d) for d in _defects(world, host, "rolled", "cleared", log=name)]
     return max([*moments, host.deeds.reimaged or OLDEST])
 
 
@@ -207,39 +231,28 @@ def _process(host: HostWorld, shape: Shape, number: int) -> tuple[int | None, in
 def _hurt(world: World, host: HostWorld, name: str, content: bytes) -> tuple[bytes, list[Loss]]:
     """Damage a file and say which records that takes away."""
     losses = []
-    for defect in _defects(world, host, "damaged", "cut"):
-        if defect.log != name:
-            continue
+    for defect in _defects(world, host, "damaged", "cut", log=name):
         start = HEADER + CHUNK * defect.chunk
         if start + CHUNK > len(content):
             chunks = (len(content) - HEADER) // CHUNK
             raise ScenarioError(f"{host.name}: {name} has {chunks} chunks, none is {defect.chunk}")
-        first, last = struct.unpack_from("<QQ", content, start + 24)
         if defect.kind == "damaged":
-            content = content[:start] + bytes(SECTOR) + content[start + SECTOR :]
+            first, last = struct.unpack_from("<QQ", content, start + 24)
+            content = break_chunk(content, chunk=defect.chunk)
         else:
-            end = start + CHUNK // 2
-            first = 1 + max(
-                (i for i, _, stop in _records(content, start) if stop <= end), default=first - 1
-            )
-            last = struct.unpack_from("<Q", content, len(content) - CHUNK + 32)[0]
-            content = content[:end]
-        losses.append(
-            Loss(
-                file=f"{name}.evtx",
-                kind=defect.kind,
-                records=last - first + 1,
-                first_id=first,
-                last_id=last,
-            )
-        )
+            keep = start + CHUNK // 2
+            first = max((i for i, stop in _records(content, start) if stop <= keep)) + 1
+            (last,) = struct.unpack_from("<Q", content, len(content) - CHUNK + 32)
+            content = truncate(content, keep=keep)
+        file, lost = f"{name}.evtx", last - first + 1
+        losses.append(Loss(file=file, kind=defect.kind, records=lost, first_id=first, last_id=last))
     return content, losses
 
 
-def _records(content: bytes, chunk: int) -> Iterator[tuple[int, int, int]]:
-    """Yield record id, start and end of the records of the chunk at offset `chunk`."""
-    place = chunk + SECTOR
+def _records(content: bytes, chunk: int) -> Iterator[tuple[int, int]]:
+    """Yield id and end of the records of the chunk at offset `chunk`."""
+    place = chunk + CHUNK_HEADER
     while content[place : place + 4] == b"**\0\0":
         size, number = struct.unpack_from("<IQ", content, place + 4)
-        yield number, place, place + size
+        yield number, place + size
         place += size

@@ -31,7 +31,7 @@ HERE: Final = Path(__file__).resolve().parent
 LOGS: Final = ("Application", "System", "Setup")
 ACTS: Final = ("install", "uninstall", "reboot", "reimage", "away", "workaround", "retire")
 REBOOTS: Final = ("at once", "evening", "night", "never")
-ROUTES: Final = ("windows_update", "wusa", "wusa_quiet", "settings", "msi")
+ROUTES: Final = ("windows_update", "wusa", "wusa_quiet", "settings", "server", "library")
 POWER: Final = ("on", "sleep", "shutdown")
 DUMPS: Final = ("com_51", "com_iso", "hotfix_csv", "wmic_csv", "wmic_table")
 DEFECTS: Final = ("rolled", "cleared", "damaged", "cut", "missing", "duplicated", "clock")
@@ -188,7 +188,14 @@ class Habits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """Something done to a host, at a time or at a random time `between` two."""
+    """Something done to a host, at a time or at a random time `between` two.
+
+    ``install`` and ``uninstall`` (of `revision` or `package`) take effect at the `reboot`;
+    ``reboot`` is one without reason; ``reimage`` puts the host back to `revision` and its logs to
+    nothing; ``away`` is the user's absence (`until`); ``workaround`` ends a change's fault without
+    a change of build, on the server (`by` 'server') or with an older library ('library', which
+    restarts the IKE service); ``retire`` switches the host off for good.
+    """
 
     do: str
     at: datetime | None = None
@@ -205,6 +212,8 @@ class Act:
     """Probability that the act happens on a host of the group."""
     repeated: bool = False
     """Windows Update reports the same install a second time a day later."""
+    fails_first: int = 0
+    """Days in a row before, at the same hour, on which the same install failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,6 +264,8 @@ class Fault:
     tunnels: tuple[str, ...] = ("L2TP",)
     share: float = 1.0
     """Share of hosts that are susceptible."""
+    ramp: bool = False
+    """The probability grows from zero to `probability` over the span: a trend."""
     delay_hours: tuple[float, float] = (0.0, 0.0)
     """Hours from the change's effect to the fault's, drawn once a host."""
 

@@ -17,7 +17,8 @@ Keys of the document
     without cancelled ones, ``failures`` those broken by the guilty fault (in a world without one:
     by what happened instead), ``visible_…`` the same as far as the evidence still shows the
     outcome. ``exposure`` lists [from, to] of the guilty change in effect (to is null at the end),
-    ``onset`` the first visible failure of that kind, ``cured_at`` the end of the last broken span,
+    ``sessions_lost`` the sessions the host's user would have begun while the fault was active (the
+    mean over 40 lives without it) less those that came up nevertheless, ``onset`` the first visible failure of that kind, ``cured_at`` the end of the last broken span,
     ``recovered_at`` the first visible success after it. ``user_hours_lost`` are the hours of the
     user's working time (his shifts, without days away) between the first such failure, seen or
     not, and `recovered_at` (or the end) during which the fault was active on his host.
@@ -203,6 +204,7 @@ def _host(world: World, host: HostWorld, told: Story, *, blamed: bool) -> dict[s
         "attempts": len(told.tries),
         "failures": len(told.broken),
         "other_failures": sum(a.outcome == "failure" for a in told.tries) - len(told.broken),
+        "sessions_lost": _sessions_lost(host, told),
         "visible_attempts": len(told.seen),
         "visible_failures": len(told.broken_seen),
         "user_hours_lost": _hours(host, told, recovered),
@@ -227,11 +229,21 @@ def _hours(host: HostWorld, told: Story, recovered: datetime | None) -> float:
     return round(total / 3600, 3)
 
 
+def _sessions_lost(host: HostWorld, told: Story) -> float:
+    """Return the sessions expected while the fault was active, less those that came up."""
+    had = sum(
+        a.outcome == "success" and any(low <= a.start < high for low, high in told.spans)
+        for a in told.tries
+    )
+    return round(max(0.0, host.expected - had), 1) if told.spans else 0.0
+
+
 def _impact(hosts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     affected = [h for h in hosts if h["onset"]]
     return {
         "hosts_affected": len(affected),
         "failures": sum(h["visible_failures"] for h in affected),
+        "sessions_lost": round(sum(h["sessions_lost"] for h in affected), 1),
         "user_hours_lost": round(sum(h["user_hours_lost"] for h in affected), 3),
     }
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from kitlib.simulate.background import routine_updates
-from kitlib.simulate.events import SERVICE_STORE, kb_of, title_of, update_guid
+from kitlib.simulate.events import INSTALL_ERROR, SERVICE_STORE, kb_of, title_of, update_guid
 from kitlib.simulate.world import HostWorld, World
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ STORE_SERVICE_ID: Final = "117cab2d-82b1-4b5a-a08c-4d62dbee7782"
 UPDATE_SERVICE_ID: Final = "9482f4b4-e343-43b6-b170-9a65bc822c77"
 PENDING: Final = -2145116140
 """0x80242014 as COM states it: done, but for the restart."""
+FAILED: Final = INSTALL_ERROR - 2**32
 BOM16: Final = b"\xff\xfe"
 BOM8: Final = b"\xef\xbb\xbf"
 
@@ -73,6 +74,11 @@ def history(world: World, host: HostWorld) -> list[Entry]:
             service=STORE_SERVICE_ID if routine.service == SERVICE_STORE else UPDATE_SERVICE_ID,
         )
         for routine in routine_updates(world, host)
+    ]
+    rows += [
+        replace(_entry(host, change), time=failure, result=4, hresult=FAILED)
+        for change in host.deeds.changes
+        for failure in change.failures
     ]
     kept = [row for row in rows if fresh <= row.time < world.end]
     return sorted(kept, key=lambda row: row.time, reverse=True)

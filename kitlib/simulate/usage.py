@@ -53,6 +53,7 @@ _OTHER: Final = Course(20222, 1.0, 20.0)
 SESSION_ENDS: Final[Mapping[int, float]] = MappingProxyType({631: 16.0, 828: 2.0, 829: 2.0})
 ENDED_BY_RESTART: Final = 830
 ENDED_BY_SLEEP: Final = 833
+ENDED_BY_LINE: Final = 829
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,8 @@ class Presence:
     """Working hours of each working day, without days away."""
     sleeps: tuple[Span, ...]
     offs: tuple[Span, ...]
+    drops: tuple[datetime, ...] = ()
+    """Moments at which every line goes down (a gateway fails)."""
 
     def on(self, time: datetime) -> bool:
         """Return whether the host runs at `time`."""
@@ -237,8 +240,10 @@ def _session(start: datetime, habits: Habits, here: Presence, dice: Dice) -> tup
     """Return when a session ends and why: by the user, the line, sleep or a restart."""
     end = start + timedelta(minutes=dice.near(*habits.session_minutes))
     code = dice.weighted(SESSION_ENDS)
-    for spans, reason in ((here.sleeps, ENDED_BY_SLEEP), (here.offs, ENDED_BY_RESTART)):
-        for low, _ in spans:
-            if start < low < end:
-                end, code = low - timedelta(seconds=2), reason
+    ends = [(low, ENDED_BY_SLEEP) for low, _ in here.sleeps]
+    ends += [(low, ENDED_BY_RESTART) for low, _ in here.offs]
+    ends += [(drop, ENDED_BY_LINE) for drop in here.drops]
+    for low, reason in ends:
+        if start < low < end:
+            end, code = low - timedelta(seconds=2), reason
     return max(end, start + timedelta(seconds=1)), code
