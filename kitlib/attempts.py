@@ -51,7 +51,9 @@ def find_attempts(timeline: pd.DataFrame, incident: Incident) -> pd.DataFrame:
         return schema.empty("attempts")
     facts = facts.assign(ref=record_refs(facts))
     grouped = facts.groupby(_attempt_numbers(facts), sort=False)
-    text = {name: grouped[name].agg(_first_text) for name in ("host", "user", "target", "connection")}
+    text = {
+        name: grouped[name].agg(_first_text) for name in ("host", "user", "target", "connection")
+    }
     ends = facts[facts["outcome"] != ""].groupby(_attempt_numbers(facts), sort=False)
     stage = facts.loc[facts["stage"] != "", "stage"].groupby(_attempt_numbers(facts)).last()
     out = pd.DataFrame(
@@ -72,13 +74,13 @@ def find_attempts(timeline: pd.DataFrame, incident: Incident) -> pd.DataFrame:
 
 
 def _attempt_numbers(facts: pd.DataFrame) -> pd.Series[int]:
-    """Number the attempts: a new one at each new id, each start, and after each end."""
+    """Give each fact the number of its attempt: new at a new id, a start, and after an end."""
     same = (facts["host"] == facts["host"].shift()) & (
         facts["connection"] == facts["connection"].shift()
     )
     ended = facts["outcome"].shift().fillna("") != ""
     new = ~same | (facts["action"] == "attempt_started") | ended | facts["connection"].isin(_NO_ID)
-    return new.cumsum()
+    return new.cumsum().astype("int64")
 
 
 def _first_text(values: pd.Series[str]) -> str:
@@ -86,11 +88,11 @@ def _first_text(values: pd.Series[str]) -> str:
 
 
 def _episodes(attempts: pd.DataFrame) -> pd.Series[int]:
-    """Number the bursts in order of time within each host."""
+    """Give each attempt the number of its burst, in order of time within each host."""
     by_host = attempts.sort_values(["host", "time"], kind="stable")
     new = (
         (by_host["host"] != by_host["host"].shift())
         | (by_host["time"] - by_host["time"].shift() > BURST)
         | (by_host["outcome"].shift() == "success")
     )
-    return new.cumsum().reindex(attempts.index)
+    return new.cumsum().astype("int64").reindex(attempts.index)

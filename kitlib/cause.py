@@ -7,16 +7,19 @@ answers, not failures. This file decides; masks, likelihoods and legs are comput
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
+from pandas.api.typing import NaTType
 
 from kitlib import legs, schema
 from kitlib.claims import Check, Finding
 from kitlib.explain import Panel, Weights, weigh
-from kitlib.incident import Incident
 from kitlib.suspects import Suspect, find_suspects, in_effect
+
+if TYPE_CHECKING:
+    from kitlib.incident import Incident
 
 MIN_HOSTS: Final = 4
 MIN_AFFECTED: Final = 3
@@ -27,6 +30,9 @@ MODEL_DOUBT: Final = 0.01
 INSEPARABLE: Final = 19.0
 """Two changes are told apart only where one is this many times as probable as the other."""
 
+Instant = pd.Timestamp | NaTType
+
+_UNKNOWN: Final[tuple[Instant, Instant, Instant]] = (pd.NaT, pd.NaT, pd.NaT)
 _SEEN: Final = ("success", "failure")
 
 
@@ -51,7 +57,7 @@ class Cause:
     text: str
     checks: tuple[Check, ...]
     suspects: pd.DataFrame
-    onset: tuple[pd.Timestamp, pd.Timestamp, pd.Timestamp]
+    onset: tuple[Instant, Instant, Instant]
     bad: pd.DataFrame = field(repr=False)
     cured: pd.DataFrame = field(repr=False)
 
@@ -73,7 +79,7 @@ class Cause:
         )
 
     def _repr_html_(self) -> str:
-        return self.finding()._repr_html_()  # noqa: SLF001  # one family
+        return self.finding()._repr_html_()  # one family
 
 
 def make_episodes(attempts: pd.DataFrame, incident: Incident) -> pd.DataFrame:
@@ -153,7 +159,6 @@ def _data_check(
 
 
 def _insufficient(data: Check, exposure: pd.DataFrame, why: str = "") -> Cause:
-    nat = pd.NaT
     return Cause(
         status="insufficient",
         changes=(),
@@ -162,7 +167,7 @@ def _insufficient(data: Check, exposure: pd.DataFrame, why: str = "") -> Cause:
         text=f"Too little to say what caused the failures: {why or data.text}.",
         checks=(data,),
         suspects=schema.empty("suspects"),
-        onset=(nat, nat, nat),
+        onset=_UNKNOWN,
         bad=exposure.head(0),
         cured=exposure.head(0),
     )
@@ -249,7 +254,7 @@ def _verdict(
         text=_sentence(status, labels, probability, competing, scene),
         checks=checks,
         suspects=table,
-        onset=_onset(scene) if blames else (pd.NaT, pd.NaT, pd.NaT),
+        onset=_onset(scene) if blames else _UNKNOWN,
         bad=suspects[best].spans[row] if blames else empty,
         cured=suspects[best].cured[row] if blames else empty,
     )
@@ -303,11 +308,11 @@ def _sentence(
     return "The explanations cannot be told apart with this evidence."
 
 
-def _onset(scene: legs.Scene) -> tuple[pd.Timestamp, pd.Timestamp, pd.Timestamp]:
+def _onset(scene: legs.Scene) -> tuple[Instant, Instant, Instant]:
     """First failure while exposed, no earlier than that host's last success or its exposure."""
     hit = scene.episodes[scene.mask & scene.failed]
     if hit.empty:
-        return pd.NaT, pd.NaT, pd.NaT
+        return _UNKNOWN
     first = hit.sort_values("time", kind="stable").iloc[0]
     own = scene.episodes[scene.episodes["host"] == first["host"]]
     worked = own.loc[(own["time"] < first["time"]) & ~own["failed"], "time"].max()

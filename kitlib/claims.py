@@ -7,12 +7,14 @@ knows how a claim looks, not what it is about.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html import escape
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import pandas as pd
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pandas as pd
 
 SHOWN_RECORDS: Final = 8
 SHOWN_ROWS: Final = 40
@@ -69,7 +71,7 @@ class Finding:
 
     def _repr_html_(self) -> str:
         parts = [f'<p style="font-size:1.15em;margin:.4em 0"><b>{escape(self.text)}</b></p>']
-        parts += [check._repr_html_() for check in self.checks]  # noqa: SLF001  # one family
+        parts += [check._repr_html_() for check in self.checks]  # one family
         if self.table is not None:
             parts.append(table_html(self.table))
         if self.assumptions:

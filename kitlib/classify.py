@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -177,11 +177,11 @@ def _facts(rule: Rule, hits: pd.DataFrame) -> pd.DataFrame:
         "cancelled" if code in rule.cancelled_codes else rule.outcome for code in codes
     ]
     columns |= {name: hits[name] for name in ("host", "path", "record_id", "channel")}
-    columns |= {name: hits["time_created"] for name in ("time", "time_low", "time_high")}
+    columns |= dict.fromkeys(("time", "time_low", "time_high"), hits["time_created"])
     columns["time_basis"] = "utc"
     out = pd.DataFrame(columns, index=hits.index)
     out["message"] = [
-        rule.message.format_map({**dict.fromkeys(_FIELDS, ""), **row})
+        rule.message.format_map(dict.fromkeys(_FIELDS, "") | {str(k): v for k, v in row.items()})
         for row in out.to_dict("records")
     ]
     return out
@@ -223,7 +223,10 @@ def change_label(text: str) -> str:
 
     Examples
     --------
-    >>> change_label("2022-01 Cumulative Update (KB5009543)"), change_label("wusa /uninstall /kb:5009543")
+    >>> (
+    ...     change_label("2022-01 Cumulative Update (KB5009543)"),
+    ...     change_label("wusa /uninstall /kb:5009543"),
+    ... )
     ('KB5009543', 'KB5009543')
     """
     found = _KB.search(text)
@@ -253,7 +256,7 @@ def _whole(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() else None
 
 
-_NORMAL: Final = {
+_NORMAL: Final[Mapping[str, Callable[[str], Any]]] = {
     "connection": str.lower,
     "user": str.strip,
     "target": str.strip,

@@ -13,7 +13,6 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +20,8 @@ from kitlib import __version__
 from kitlib.errors import KitError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kitlib.findings import Case
 
 DONE: Final = 0
@@ -192,9 +193,7 @@ def _case_folder(arguments: argparse.Namespace) -> Path:
     return Path(arguments.evidence) if is_case(arguments.evidence) else Path("case")
 
 
-def _tell(
-    case: Case, out: Path, document: dict[str, Any], arguments: argparse.Namespace
-) -> int:
+def _tell(case: Case, out: Path, document: dict[str, Any], arguments: argparse.Namespace) -> int:
     """Print the result and choose the exit code."""
     if arguments.json:
         print(json.dumps(document, indent=2, ensure_ascii=False))

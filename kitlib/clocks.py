@@ -34,18 +34,18 @@ def widen_for_clock_jumps(timeline: pd.DataFrame) -> pd.DataFrame:
     """
     out = timeline.copy()
     jumps = timeline[(timeline["action"] == "clock_changed") & (timeline["target"] != "")]
-    for jump in jumps.itertuples():
-        old = pd.to_datetime(jump.target, utc=True, errors="coerce")
-        if pd.isna(old) or abs(jump.time - old) <= JUMP:
+    before = pd.to_datetime(jumps["target"], utc=True, errors="coerce", format="ISO8601")
+    for host, new, old in zip(jumps["host"], jumps["time"], before, strict=True):
+        if pd.isna(old) or abs(new - old) <= JUMP:
             continue
-        own = timeline[timeline["host"] == jump.host]
+        own = timeline[timeline["host"] == host]
         asleep = own.loc[own["action"] == "sleep", "time"]
-        if jump.time > old and ((asleep - old).abs() <= SLEEP_SLACK).any():
+        if new > old and ((asleep - old).abs() <= SLEEP_SLACK).any():
             continue
         boots = own.loc[(own["action"] == "boot") & (own["time"] <= old), "time"]
         since = boots.max() if len(boots) else old
         hit = own.index[own["time"].between(since, old) & (own["time_basis"] == "utc")]
-        shifted = out.loc[hit, "time"] + (jump.time - old)
+        shifted = out.loc[hit, "time"] + (new - old)
         out.loc[hit, "time_low"] = out.loc[hit, "time_low"].where(
             out.loc[hit, "time_low"] <= shifted, shifted
         )

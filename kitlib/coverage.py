@@ -6,6 +6,7 @@ first. This file knows record numbers and times, not what the records mean.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -53,16 +54,14 @@ def measure_coverage(evidence: Evidence, timeline: pd.DataFrame) -> pd.DataFrame
     lean = events[["host", "channel", "record_id", "time_created", "path"]].assign(
         host=names.of(events["host"], events["path"])
     )
-    damaged = set(
-        evidence.problems.loc[evidence.problems["records_lost"].fillna(1) > 0, "path"]
-    )
+    damaged = set(evidence.problems.loc[evidence.problems["records_lost"].fillna(1) > 0, "path"])
     exported = lean.groupby("host")["time_created"].max()
     cleared = timeline[timeline["action"] == "log_cleared"]
     rows: list[dict[str, Any]] = []
     for (host, channel), log in lean.groupby(["host", "channel"], sort=True):
         own = cleared[(cleared["host"] == host) & cleared["target"].isin([channel, ""])]
         spans = _spans(log, damaged=bool(damaged & set(log["path"])), cleared=own["time"])
-        spans[-1]["end"] = max(spans[-1]["end"], exported[host])
+        spans[-1]["end"] = max(spans[-1]["end"], exported[str(host)])
         rows += [{"host": host, "channel": channel, **span} for span in spans]
     return schema.frame("coverage", rows)
 
@@ -84,7 +83,7 @@ def _spans(
     if filtered:
         first_why = "filtered export"
     rows: list[dict[str, Any]] = []
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in pairwise(edges):
         rows.append(
             {
                 "start": times.iloc[start:stop].min(),

@@ -1,4 +1,4 @@
-"""Explanations compete: how well does each account for who failed when?
+"""Weigh explanations: how well does each account for who failed when.
 
 The data are episodes (bursts of attempts): host, day, failed with the symptom or not. Every
 explanation is a probability for the whole pattern, and hosts are the unit of inference:
@@ -17,16 +17,19 @@ This file knows masks and counts; it does not know Windows, and it does not deci
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from kitlib.stats import Floats, Ints, log_beta_bernoulli, log_mean_exp
-from kitlib.suspects import Suspect
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kitlib.suspects import Suspect
 
 BASE_RATE: Final = (0.5, 9.5)
 """Beta prior of a host's ordinary failure rate: about 5 %, loosely held."""
@@ -67,7 +70,7 @@ class Panel:
 
     @classmethod
     def of(cls, episodes: pd.DataFrame) -> Panel:
-        """Number hosts and UTC days of `episodes` (host, time, failed)."""
+        """Give hosts and UTC days of `episodes` (host, time, failed) their numbers."""
         codes, names = pd.factorize(episodes["host"], sort=True)
         day = episodes["time"].dt.floor("D")
         days = pd.date_range(day.min(), day.max(), freq="D") if len(day) else pd.DatetimeIndex([])

@@ -165,7 +165,7 @@ def _history_row(
 
 
 def _other_updates(facts: pd.DataFrame) -> list[dict[str, Any]]:
-    """Updates that leave the build alone (.NET, drivers, definitions): installed to removed."""
+    """List updates that leave the build alone (.NET, drivers, definitions): installed to removed."""
     told = facts[
         facts["action"].isin((*_INSTALLED, *_REMOVED))
         & (facts["change"] != "")
@@ -184,9 +184,7 @@ def _other_updates(facts: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def _at_restart(
-    installed: pd.Timestamp, own: pd.DataFrame, boots: pd.DataFrame
-) -> dict[str, Any]:
+def _at_restart(installed: pd.Timestamp, own: pd.DataFrame, boots: pd.DataFrame) -> dict[str, Any]:
     """Move a start back to the restart between 'installation starts' and 'installed', if any.
 
     Windows Update writes 'installed' after the restart, minutes after the change took effect.
@@ -194,9 +192,11 @@ def _at_restart(
     began = own.loc[
         (own["action"] == "update_install_started") & (own["time"] <= installed), "time"
     ]
-    between = boots.loc[
-        (boots["time"] <= installed) & (boots["time"] >= began.max()), "time"
-    ] if len(began) else boots["time"].head(0)
+    between = (
+        boots.loc[(boots["time"] <= installed) & (boots["time"] >= began.max()), "time"]
+        if len(began)
+        else boots["time"].head(0)
+    )
     if between.empty:
         return {}
     return {"start": between.max(), "start_low": between.max(), "start_high": installed}

@@ -12,8 +12,7 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
@@ -27,6 +26,9 @@ from kitlib.incident import Incident, load_incident
 from kitlib.recovery import assess_recovery
 from kitlib.store import Evidence, read_evidence
 from kitlib.timeline import build_timeline
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SCHEMA: Final = "kitlib.findings/1"
 FILE: Final = "findings.json"
@@ -94,10 +96,8 @@ def analyze(evidence: str | Path | Evidence, incident: str | Path | Incident = "
     attempts = find_attempts(timeline, profile)
     cause = judge_cause(attempts, exposure, coverage, profile)
     recovery = assess_recovery(attempts, exposure, coverage, timeline, profile, cause)
-    impact = measure_impact(recovery, attempts, profile, timeline)
-    return Case(
-        held, profile, timeline, coverage, exposure, attempts, cause, recovery, impact
-    )
+    impact = measure_impact(recovery, timeline, profile)
+    return Case(held, profile, timeline, coverage, exposure, attempts, cause, recovery, impact)
 
 
 def findings_document(case: Case, *, generated: dt.datetime | None = None) -> dict[str, Any]:
@@ -216,8 +216,10 @@ def limits(case: Case) -> list[str]:
     said = [
         "Times of attempts and starts are those of each host's own clock, in UTC.",
         "Working hours are learned from use; holidays and leave are not known.",
-        "Changes that leave no trace in the logs read here (rollbacks by policy, registry edits, "
-        "server-side changes) cannot be named.",
+        (
+            "Changes that leave no trace in the logs read here (rollbacks by policy, registry edits, "
+            "server-side changes) cannot be named."
+        ),
     ]
     if len(blind):
         said.append(
@@ -234,7 +236,9 @@ def limits(case: Case) -> list[str]:
     if untested:
         said.append(f"Not testable with this evidence: {', '.join(untested)}.")
     if not case.incident.branches:
-        said.append("No suspect was named beforehand; the cure is inferred from where failures end.")
+        said.append(
+            "No suspect was named beforehand; the cure is inferred from where failures end."
+        )
     return said
 
 

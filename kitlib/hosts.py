@@ -10,10 +10,13 @@ This file knows names and record numbers, nothing of their meaning.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +71,17 @@ def name_hosts(events: pd.DataFrame, others: Iterable[str] = ()) -> Names:
     names.pop("", None)
     shown = _display(list(names), claims)
     by_name = {name: shown[_final(name, claims, list(names))] for name in names}
-    return Names({pair: shown[_final(last, claims, list(names))] for pair, last in latest.items()}, by_name)
+    return Names(
+        {pair: shown[_final(last, claims, list(names))] for pair, last in latest.items()}, by_name
+    )
 
 
 def _short(name: str) -> str:
-    return name.split(".")[0].casefold()
+    return name.split(".", maxsplit=1)[0].casefold()
 
 
 def _name_blocks(events: pd.DataFrame) -> pd.DataFrame:
-    """Runs of equal host name in each file by record number: path, host, first_id, last_id."""
+    """Find runs of equal host name in each file by record number (path, host, first_id, last_id)."""
     named = events.loc[events["host"] != "", ["path", "host", "record_id"]]
     named = named.sort_values(["path", "record_id"], kind="stable")
     starts = (named["host"] != named["host"].shift()) | (named["path"] != named["path"].shift())

@@ -73,12 +73,16 @@ def learn_use(facts: pd.DataFrame, *, spells: list[Span]) -> Use:
         for day in pd.date_range(start.floor("D"), end.floor("D"), freq="D")
     }
     ordinary = both[~both.index.isin(down)]
-    zero = pd.Timedelta(0)
     return Use(
         days=signs,
-        morning=(ordinary["first_try"] - ordinary["first"]).quantile(SHORT) if len(ordinary) else zero,
-        evening=(ordinary["last"] - ordinary["last_try"]).quantile(SHORT) if len(ordinary) else zero,
+        morning=_short(ordinary["first_try"] - ordinary["first"]),
+        evening=_short(ordinary["last"] - ordinary["last_try"]),
     )
+
+
+def _short(idle: pd.Series[pd.Timedelta]) -> pd.Timedelta:
+    seconds = idle.dt.total_seconds()
+    return pd.Timedelta(seconds=float(seconds.quantile(SHORT)) if len(seconds) else 0.0)
 
 
 def _by_day(facts: pd.DataFrame) -> pd.DataFrame:
@@ -108,9 +112,7 @@ def hours_lost(spells: list[Span], use: Use) -> tuple[float, float, float]:
     Assumes that the user needed the service for the whole of the working day. Fails for machines
     that others use as well, and where the System log does not reach back to the outage.
     """
-    low, middle, high = (
-        _overlap(spells, use, share) for share in (1.0, 0.5, 0.0)
-    )
+    low, middle, high = (_overlap(spells, use, share) for share in (1.0, 0.5, 0.0))
     return middle, low, high
 
 
@@ -119,6 +121,6 @@ def _overlap(spells: list[Span], use: Use, share: float) -> float:
     last = use.days["last"] - use.evening * share
     hours = 0.0
     for start, end in spells:
-        within = last.clip(upper=end) - first.clip(lower=start)
-        hours += float(within.clip(lower=pd.Timedelta(0)).dt.total_seconds().sum()) / 3600
+        within = last.where(last <= end, end) - first.where(first >= start, start)
+        hours += float(within.dt.total_seconds().clip(lower=0).sum()) / 3600
     return hours

@@ -5,16 +5,19 @@ This file adds up what attempts and host states say; it invents no money.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 
 from kitlib.claims import Finding
-from kitlib.incident import Incident
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kitlib.incident import Incident
 
 DEFINITIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -62,24 +65,22 @@ class Impact:
         )
 
     def _repr_html_(self) -> str:
-        return self.finding()._repr_html_()  # noqa: SLF001  # one family
+        return self.finding()._repr_html_()  # one family
 
 
 def _hours(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.1f}"
 
 
-def measure_impact(
-    recovery: pd.DataFrame, attempts: pd.DataFrame, incident: Incident, timeline: pd.DataFrame
-) -> Impact:
+def measure_impact(recovery: pd.DataFrame, timeline: pd.DataFrame, incident: Incident) -> Impact:
     """Add up the cost.
 
     Parameters
     ----------
     recovery
         Table ``hosts``.
-    attempts, timeline
-        Tables of those names.
+    timeline
+        Table ``timeline`` (for the first sign of detection).
     incident
         The profile; its ``[response] detected`` gives the time of detection, if any.
 
@@ -104,9 +105,7 @@ def measure_impact(
     )
 
 
-def _detection(
-    onset: pd.Timestamp, timeline: pd.DataFrame, incident: Incident
-) -> float | None:
+def _detection(onset: pd.Timestamp, timeline: pd.DataFrame, incident: Incident) -> float | None:
     """Hours from the first failure to the first sign that somebody knew."""
     if pd.isna(onset):
         return None
@@ -114,6 +113,8 @@ def _detection(
         (timeline["action"] == "uninstall_restart_needed")
         | (timeline["action"] == "update_uninstalled")
     ]
-    named = removals[removals["change"].isin(incident.bad_labels)] if incident.branches else removals
+    named = (
+        removals[removals["change"].isin(incident.bad_labels)] if incident.branches else removals
+    )
     known = incident.detected or named.loc[named["time"] >= onset, "time"].min()
     return None if pd.isna(known) else float((known - onset).total_seconds() / 3600)

@@ -14,7 +14,6 @@ Keys
 
 from __future__ import annotations
 
-import datetime as dt
 import difflib
 import re
 import tomllib
@@ -22,18 +21,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from kitlib.errors import IncidentError
 
+if TYPE_CHECKING:
+    import datetime as dt
+
 SCHEMA: Final = "kitlib.incident/1"
 _SHAPE: Final[Mapping[str, frozenset[str]]] = {
     "": frozenset(
         {
-            "schema", "name", "title", "summary", "default",
-            "symptom", "window", "branch", "source", "response",
+            "schema",
+            "name",
+            "title",
+            "summary",
+            "default",
+            "symptom",
+            "window",
+            "branch",
+            "source",
+            "response",
         }
     ),
     "symptom": frozenset({"activity", "codes"}),
@@ -75,9 +85,7 @@ class Branch:
 
     def cured(self, build: int, revision: int) -> bool:
         """Tell whether `build`.`revision` contains the fix."""
-        return (
-            self.fixed is not None and build in self.builds and revision >= self.fixed.revision
-        )
+        return self.fixed is not None and build in self.builds and revision >= self.fixed.revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +125,9 @@ class Incident:
 def list_incidents() -> list[str]:
     """Name the built-in profiles."""
     folder = files("kitlib") / "incidents"
-    return sorted(e.name.removesuffix(".toml") for e in folder.iterdir() if e.name.endswith(".toml"))
+    return sorted(
+        e.name.removesuffix(".toml") for e in folder.iterdir() if e.name.endswith(".toml")
+    )
 
 
 def default_incident() -> str:

@@ -311,42 +311,40 @@ def _forget(item: Item) -> None:
 
 def _in_pool(items: Iterator[Item], job: Callable[[Item], Unit], workers: int) -> Generator[Unit]:
     """Run jobs in processes; few are in flight at once, so the spool and the memory stay small."""
-    pool = _Pool(workers)
+    pool, single = _Pool(workers), _Pool(1)
     waiting: deque[tuple[Item, Future[Unit]]] = deque()
     try:
         for item in items:
             waiting.append((item, pool.submit(job, item)))
             if len(waiting) > 4 * workers:
-                yield _awaited(*waiting.popleft(), job)
+                yield _awaited(*waiting.popleft(), job, single)
         while waiting:
-            yield _awaited(*waiting.popleft(), job)
+            yield _awaited(*waiting.popleft(), job, single)
     finally:
         pool.close()
+        single.close()
 
 
-def _awaited(item: Item, future: Future[Unit], job: Callable[[Item], Unit]) -> Unit:
+def _awaited(item: Item, future: Future[Unit], job: Callable[[Item], Unit], single: _Pool) -> Unit:
     try:
         return future.result()
     except BrokenProcessPool:
-        return _alone(item, job)
+        return _alone(item, job, single)
     finally:
         _forget(item)
 
 
-def _alone(item: Item, job: Callable[[Item], Unit]) -> Unit:
-    """Try again what was in a pool that died, by itself, to find the file that killed it."""
-    pool = _Pool(1)
+def _alone(item: Item, job: Callable[[Item], Unit], single: _Pool) -> Unit:
+    """Try again what was in a pool that died, one by one, to find the file that killed it."""
     try:
-        return pool.submit(job, item).result()
+        return single.submit(job, item).result()
     except BrokenProcessPool:
         unit = Unit(path=item.path, host=item.host, kind="unread", sha256="", size_bytes=item.size)
         return _noted(unit, "reading it ended the process that read it: skipped")
-    finally:
-        pool.close()
 
 
 class _Pool:
-    """A process pool that is replaced when a worker dies."""
+    """A process pool that is replaced when a worker dies; it starts processes when first used."""
 
     def __init__(self, workers: int) -> None:
         self._workers = workers

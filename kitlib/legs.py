@@ -8,18 +8,21 @@ verdict is made elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from kitlib.claims import Check
-from kitlib.explain import Panel
 from kitlib.stats import Floats, quantile_interval, sign_test, stratified_difference
 from kitlib.suspects import in_effect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kitlib.explain import Panel
 
 ALPHA: Final = 0.05
 RESAMPLES: Final = 400
@@ -49,9 +52,7 @@ class Scene:
         """Per host failures and episodes while exposed (k1, n1) and while not (k0, n0)."""
         k1, n1 = self.panel.counts(self.mask)
         k0, n0 = self.panel.counts(~self.mask)
-        return pd.DataFrame(
-            {"k1": k1, "n1": n1, "k0": k0, "n0": n0}, index=list(self.panel.hosts)
-        )
+        return pd.DataFrame({"k1": k1, "n1": n1, "k0": k0, "n0": n0}, index=list(self.panel.hosts))
 
     def records(self, mask: npt.NDArray[np.bool_]) -> tuple[str, ...]:
         """Record ids of episodes in `mask`: at most one record a host, a sample of the rest."""
@@ -114,7 +115,12 @@ def _permuted(scene: Scene) -> float:
 
     def difference(state: Floats) -> float:
         on, off = state, 1 - state
-        sums = ((k * on).sum(axis=0), (n * on).sum(axis=0), (k * off).sum(axis=0), (n * off).sum(axis=0))
+        sums = (
+            (k * on).sum(axis=0),
+            (n * on).sum(axis=0),
+            (k * off).sum(axis=0),
+            (n * off).sum(axis=0),
+        )
         return float(stratified_difference(*sums))
 
     rng = np.random.default_rng(SEED)
@@ -141,7 +147,7 @@ def own_past(scene: Scene) -> Check:
 
 
 def placebo_dates(scene: Scene) -> Check:
-    """The same before/after step, at dates on which the change was not yet there."""
+    """Look for the same before/after step at dates on which the change was not yet there."""
     starts = scene.spans.groupby("host")["start"].min().dropna()
     start = scene.episodes["host"].map(starts)
     before = (scene.episodes["time"] < start).to_numpy()
@@ -185,7 +191,7 @@ def onset_alignment(scene: Scene) -> Check:
 
 
 def reversal(scene: Scene) -> Check:
-    """The way back: hosts on which the change went out of effect, sign test over hosts."""
+    """Follow the way back: hosts on which the change went out of effect, sign test over hosts."""
     ends = scene.spans.groupby("host")["end"].max().dropna()
     end = scene.episodes["host"].map(ends)
     after = (scene.episodes["time"] >= end).to_numpy() & ~scene.mask
@@ -210,7 +216,9 @@ def signature(attempts: pd.DataFrame, codes: Iterable[str], exposed: pd.Series[b
     failures = attempts[attempts["outcome"] == "failure"]
     inside = exposed.loc[failures.index]
     if not wanted or failures.empty or not inside.any():
-        return Check("signature", None, "the profile names no code, or nothing failed while exposed")
+        return Check(
+            "signature", None, "the profile names no code, or nothing failed while exposed"
+        )
     hit = failures["code"].isin(wanted)
     during, outside = float(hit[inside].mean()), int((hit & ~inside).sum())
     text = (

@@ -9,20 +9,22 @@ of "works as it used to" against "still broken" from the attempts since, with th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from kitlib import schema
-from kitlib.cause import Cause
 from kitlib.classify import activity_channels
 from kitlib.explain import BASE_RATE, FAULT_RATE
 from kitlib.hours import hours_lost, learn_use
-from kitlib.incident import Incident
 from kitlib.stats import log_beta_bernoulli
 from kitlib.suspects import in_effect
 from kitlib.timeline import record_refs
+
+if TYPE_CHECKING:
+    from kitlib.cause import Cause, Instant
+    from kitlib.incident import Incident
 
 CONFIDENT: Final = 0.95
 MIN_WORKING: Final = 3
@@ -33,6 +35,16 @@ COVERED: Final = 0.5
 
 _INSTALLED: Final = ("update_installed", "update_restart_needed")
 _SHOWN: Final = 6
+
+
+class _Tables(NamedTuple):
+    """The tables a host's view is cut from; `tries` are attempts with columns symptom and bad."""
+
+    tries: pd.DataFrame
+    exposure: pd.DataFrame
+    coverage: pd.DataFrame
+    timeline: pd.DataFrame
+    cause: Cause
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +75,7 @@ class _Host:
         return bool(len(self.cured)) and bool(self.cured["end"].isna().any())
 
 
-def assess_recovery(
+def assess_recovery(  # noqa: PLR0913, PLR0917  # one argument a table, as in the other rooms
     attempts: pd.DataFrame,
     exposure: pd.DataFrame,
     coverage: pd.DataFrame,
@@ -99,11 +111,10 @@ def assess_recovery(
         symptom=(tries["outcome"] == "failure") & incident.is_symptom(tries["code"]),
         bad=in_effect(cause.bad, tries) if cause.blames else np.ones(len(tries), dtype=bool),
     )
+    tables = _Tables(tries, exposure, coverage, timeline, cause)
     channels = activity_channels(incident.activity)
     window = _failing_window(tries, coverage)
-    views = [
-        _view(host, tries, exposure, coverage, timeline, cause, channels, window) for host in hosts
-    ]
+    views = [_view(host, tables, channels, window) for host in hosts]
     broken = _broken_rate(tries)
     rows = []
     for view in views:
@@ -127,14 +138,11 @@ def _failing_window(
 
 def _view(
     host: str,
-    tries: pd.DataFrame,
-    exposure: pd.DataFrame,
-    coverage: pd.DataFrame,
-    timeline: pd.DataFrame,
-    cause: Cause,
+    tables: _Tables,
     channels: frozenset[str],
     window: tuple[pd.Timestamp, pd.Timestamp],
 ) -> _Host:
+    tries, exposure, coverage, timeline, cause = tables
     own = exposure[exposure["host"] == host]
     covered = coverage[coverage["host"] == host]
     facts = timeline[timeline["host"] == host]
@@ -156,7 +164,7 @@ def _view(
 def _matters(
     bad: pd.DataFrame, last: pd.Timestamp, window: tuple[pd.Timestamp, pd.Timestamp]
 ) -> tuple[pd.Timestamp, pd.Timestamp]:
-    """The time a log must cover: the host's own exposure, else the fleet's failing time."""
+    """Return the time a log must cover: the host's own exposure, else the fleet's failing time."""
     if bad.empty:
         return window
     start = bad["start"].min() if bad["start"].notna().all() else window[0]
@@ -169,9 +177,11 @@ def _covered_share(view: _Host) -> float:
     start, end = view.matters
     if view.seen.empty or pd.isna(start) or end <= start:
         return 0.0 if view.seen.empty else 1.0
-    low = view.seen["start"].clip(lower=start)
-    high = view.seen["end"].clip(upper=end)
-    return float((high - low).clip(lower=pd.Timedelta(0)).sum() / (end - start))
+    low = view.seen["start"].where(view.seen["start"] >= start, start)
+    high = view.seen["end"].where(view.seen["end"] <= end, end)
+    return float(
+        (high - low).dt.total_seconds().clip(lower=0).sum() / (end - start).total_seconds()
+    )
 
 
 def _broken_rate(tries: pd.DataFrame) -> float:
@@ -209,7 +219,7 @@ def confidence(worked: int, failed: int, *, broken: float, ordinary: float) -> f
 
 
 def _rates(view: _Host, broken: float) -> tuple[float, float]:
-    """The host's own failure rates, broken and ordinary, leaning on the fleet where it says little."""
+    """Return the host's failure rates, broken and ordinary, leaning on the fleet where it says little."""
     under, free = view.tries[view.tries["bad"]], view.tries[~view.tries["bad"]]
     sick = (under["symptom"].sum() + 5 * broken) / (len(under) + 5)
     # Failures right after the cure belong to the question, so only the time before counts here.
@@ -285,10 +295,16 @@ def _affected_status(
     sure, first = _works_since(view, since, broken)
     count = f"{int((~since['symptom']).sum())} of {len(since)} attempts since work"
     gone = (
-        "the build holds the fix" if view.cured_at_end else "the bad build was removed, no fix is in"
+        "the build holds the fix"
+        if view.cured_at_end
+        else "the bad build was removed, no fix is in"
     )
     if sure >= CONFIDENT:
-        done = {"recovered_at": first, "confidence": sure, "why": f"{gone} since {left:%Y-%m-%d}; {count}"}
+        done = {
+            "recovered_at": first,
+            "confidence": sure,
+            "why": f"{gone} since {left:%Y-%m-%d}; {count}",
+        }
         if view.cured_at_end:
             return {"status": "recovered", "recovered_by": "fix", **done}
         return {"status": "workaround_only", "recovered_by": "uninstall", **done}
@@ -305,10 +321,8 @@ def _affected_status(
     }
 
 
-def _still_exposed(
-    view: _Host, incident: Incident, cause: Cause, broken: float
-) -> dict[str, Any]:
-    """The bad build is in effect at the end (or no change is to blame)."""
+def _still_exposed(view: _Host, incident: Incident, cause: Cause, broken: float) -> dict[str, Any]:
+    """Decide for a host with the bad build in effect at the end (or no change to blame)."""
     last_failure = view.failed["time"].max()
     since = view.tries[view.tries["time"] > last_failure]
     sure, first = _works_since(view, since, broken)
@@ -338,19 +352,25 @@ def _still_exposed(
     }
 
 
-def _works_since(view: _Host, since: pd.DataFrame, broken: float) -> tuple[float, pd.Timestamp]:
-    """Confidence that it works again, and the first success of the run that shows it."""
+def _works_since(view: _Host, since: pd.DataFrame, broken: float) -> tuple[float, Instant]:
+    """Confidence that it works again, and the first success from which on it is that sure."""
     sick, ordinary = _rates(view, broken)
-    failed = int(since["symptom"].sum())
-    worked = since[since["outcome"] == "success"]
-    sure = confidence(len(worked), failed, broken=sick, ordinary=ordinary)
-    if failed:
-        worked = worked[worked["time"] > since.loc[since["symptom"], "time"].max()]
-    return sure, worked["time"].min()
+    worked, failed = since["outcome"] == "success", since["symptom"]
+    sure = confidence(int(worked.sum()), int(failed.sum()), broken=sick, ordinary=ordinary)
+    for place in np.flatnonzero(worked):
+        rest = confidence(
+            int(worked.iloc[place:].sum()),
+            int(failed.iloc[place:].sum()),
+            broken=sick,
+            ordinary=ordinary,
+        )
+        if rest >= CONFIDENT:
+            return sure, since["time"].iloc[place]
+    return sure, pd.NaT
 
 
 def _pending(view: _Host, incident: Incident, cause: Cause) -> pd.Series[Any] | None:
-    """The installation of a cure that no start of Windows has followed yet."""
+    """Find the installation of a cure that no start of Windows has followed yet."""
     labels = incident.fixed_labels | set(cause.cured["change"])
     boots = view.facts.loc[view.facts["action"] == "boot", "time"]
     after = boots.max() if len(boots) else view.facts["time"].min()
@@ -372,7 +392,7 @@ def _evidence(view: _Host) -> list[str]:
 
 
 def _spells(view: _Host) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
-    """Times without service: from a failure with the symptom to the next success.
+    """Return the times without service: from a failure with the symptom to the next success.
 
     A spell also ends where the change goes out of effect (the service is there, used or not), and
     at the last evidence.
@@ -381,13 +401,16 @@ def _spells(view: _Host) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
         return []
     spells: list[tuple[pd.Timestamp, pd.Timestamp]] = []
     start: pd.Timestamp | None = None
-    for attempt in view.tries.sort_values("time", kind="stable").itertuples():
-        if start is None and attempt.symptom and attempt.bad:
-            start = attempt.time
-        elif start is not None and attempt.outcome == "success":
-            spells.append((start, min(attempt.time, _gone(view, start))))
+    tries = view.tries.sort_values("time", kind="stable")
+    for time, outcome, broken in zip(
+        tries["time"], tries["outcome"], tries["symptom"] & tries["bad"], strict=True
+    ):
+        if start is None and broken:
+            start = time
+        elif start is not None and outcome == "success":
+            spells.append((start, min(time, _gone(view, start))))
             start = None
-    return [*spells, (start, min(view.last, _gone(view, start)))] if start is not None else spells
+    return [*spells, (start, _gone(view, start))] if start is not None else spells
 
 
 def _gone(view: _Host, start: pd.Timestamp) -> pd.Timestamp:

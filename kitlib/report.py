@@ -230,11 +230,7 @@ def milestones(case: Case) -> list[dict[str, Any]]:
         _first("first host with the change in effect", _of(starts, bad), "start"),
         _first("first failure with the symptom", _first_failures(case), "time"),
         ("detected, as the incident profile states", detected, []) if detected else None,
-        _first(
-            "first removal of the change in effect",
-            removals(case.exposure, guilty=bad, fixed=cured),
-            "end",
-        ),
+        _first("first removal of the change in effect", _removals(case, bad, cured), "end"),
         _first("first host with the fix in effect", _of(starts, cured), "start"),
         _first("last recovery seen", hosts[hosts["recovered_at"].notna()], "recovered_at", -1),
     ]
@@ -261,6 +257,13 @@ def _first(
         return None
     row = table.sort_values(column, kind="stable").iloc[place]
     return what, row[column], _list(row["records"])
+
+
+def _removals(case: Case, bad: Collection[str], cured: Collection[str]) -> pd.DataFrame:
+    """Return the removals, each with the records of the state that followed it."""
+    gone = removals(case.exposure, guilty=bad, fixed=cured)[["host", "end"]]
+    followed = case.exposure[["host", "start", "records"]]
+    return gone.merge(followed, left_on=["host", "end"], right_on=["host", "start"], how="left")
 
 
 def _first_failures(case: Case) -> pd.DataFrame:

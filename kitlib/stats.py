@@ -91,7 +91,8 @@ def stratified_difference(k1: Floats, n1: Floats, k0: Floats, n0: Floats) -> Any
 
     Examples
     --------
-    >>> one = np.array([1.0]); float(stratified_difference(9 * one, 10 * one, one, 10 * one))
+    >>> one = np.array([1.0])
+    ... float(stratified_difference(9 * one, 10 * one, one, 10 * one))
     0.8
     """
     total = n1 + n0

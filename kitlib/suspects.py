@@ -11,16 +11,19 @@ release is tried as its cure (`Suspect.masks` has one row per possible end).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from kitlib import knowledge
-from kitlib.incident import Incident
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kitlib.incident import Incident
 
 Mask = npt.NDArray[np.bool_]
 
@@ -168,7 +171,9 @@ def _releases(system: pd.DataFrame, episodes: pd.DataFrame, incident: Incident) 
     """Other operating-system releases, grouped by release day, each with its possible cures."""
     known = knowledge.releases()[["build", "revision", "date", "kind"]]
     dated = system.merge(
-        known.drop_duplicates(["build", "revision"]), on=["build", "revision"], how="left",
+        known.drop_duplicates(["build", "revision"]),
+        on=["build", "revision"],
+        how="left",
         suffixes=("", "_release"),
     )
     undated = dated[dated["date"].isna()]

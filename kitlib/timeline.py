@@ -91,7 +91,9 @@ def record_refs(facts: pd.DataFrame) -> list[str]:
 
     Examples
     --------
-    >>> record_refs(schema.frame("timeline", [{"host": "PC1", "channel": "System", "record_id": 7}]))
+    >>> record_refs(
+    ...     schema.frame("timeline", [{"host": "PC1", "channel": "System", "record_id": 7}])
+    ... )
     ['PC1/System#7']
     """
     return [

@@ -147,6 +147,8 @@ def coverage(count: int = 12) -> pd.DataFrame:
 
 def recovery(count: int = 12) -> pd.DataFrame:
     rows = []
+    tries = attempts(count)
+    onset = tries.loc[tries["code"] == "789"].groupby("host")["time"].min()
     for i, (host, (bad, _, fixed)) in enumerate(plan(count).items()):
         k = i % 12
         hit = bad is not None and k != 7
@@ -168,7 +170,7 @@ def recovery(count: int = 12) -> pd.DataFrame:
             row |= {
                 "status": "recovered",
                 "exposed_from": at(bad),
-                "onset": at(np.ceil(bad) + 0.35),
+                "onset": onset[host],
                 "recovered_at": at(fixed + 0.2) if fixed else None,
                 "recovered_by": "fix",
                 "hours_lost": 9.0 + 3 * k,
@@ -305,7 +307,8 @@ def case(count: int = 12, **replaced: Any) -> Case:
 
 
 def cause(spans: pd.DataFrame) -> Cause:
-    onset = at(8.35)
+    tries = attempts()
+    onset = tries.loc[tries["code"] == "789", "time"].min()
     return Cause(
         status="supported",
         changes=(BAD,),

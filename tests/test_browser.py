@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 
-import pytest
-
-pytest.importorskip("playwright")
-
 import browser
+import pytest
 
 pytestmark = pytest.mark.browser
 

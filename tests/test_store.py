@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -21,6 +21,9 @@ from kitlib import schema, store
 from kitlib.collection import listing
 from kitlib.errors import EvidenceError, UsageError
 from kitlib.simulate.evtx import Event, encode_log, ticks
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TABLES = ("files", "problems", "events", "updates", "sessions")
 
@@ -517,7 +520,9 @@ def test_read_evidence_accounts_for_every_real_file(shared, folder):
     read = evidence.files[~evidence.files["kind"].isin(ingesting.NOT_READ)]
     assert set(evidence.events["path"]) | set(evidence.updates["path"]) <= set(read["path"])
     assert evidence.files["problems"].sum() == len(evidence.problems)
-    silent = evidence.files[(evidence.files["kind"] == "unknown") & (evidence.files["problems"] == 0)]
+    silent = evidence.files[
+        (evidence.files["kind"] == "unknown") & (evidence.files["problems"] == 0)
+    ]
     assert silent.empty
 
 

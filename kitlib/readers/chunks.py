@@ -76,7 +76,7 @@ class Chunk:
     """One chunk that could be read, with what the walk found in it.
 
     ``data`` is always 65,536 bytes; ``present`` says how many of them the file really has.
-    ``magic`` is False where the header lacked its mark and was believed all the same.
+    ``first`` and ``last`` are record numbers as the header has them, or else those found.
     """
 
     number: int
@@ -86,13 +86,15 @@ class Chunk:
     last: int
     records: tuple[Record, ...]
     gaps: tuple[Gap, ...]
-    magic: bool
     checksums: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place in the file where a chunk should be: its state and the numbers it declares."""
+    """A place in the file where a chunk should be: its state and the numbers it declares.
+
+    A damaged one may still state numbers; they are believed if they join those of a neighbour.
+    """
 
     number: int
     state: str  # "chunk", "empty" (all zero), "damaged", or "missing": behind the file's end
@@ -147,28 +149,26 @@ class Walk:
             return
         chunk = read_chunk(data, number=number)
         if chunk is None:
-            self.slots.append(Slot(number, "damaged"))
+            first, last = struct.unpack_from("<QQ", data.ljust(CHUNK_HEADER, b"\0"), 8)
+            known = (first, last) if _count(first, last) else (0, -1)
+            self.slots.append(Slot(number, "damaged", *known))
             return
         self.slots.append(Slot(number, "chunk", chunk.first, chunk.last))
         yield chunk
 
 
 def read_chunk(data: bytes, *, number: int) -> Chunk | None:
-    """Walk the records of one chunk; None if no chunk can be made out.
-
-    A header that lost only its mark is believed if a record stands where the first one must.
-    """
+    """Walk the records of one chunk; None if it does not begin as chunks do."""
     present = len(data)
     data = data.ljust(CHUNK, b"\0")
     magic, first, last, _, last_id, _, _, free, _ = _HEADER.unpack_from(data)
-    marked = magic == CHUNK_MAGIC
-    if not marked and not _whole(data, CHUNK_HEADER, CHUNK):
+    if magic != CHUNK_MAGIC:
         return None
     if not CHUNK_HEADER <= free <= CHUNK:
         free = CHUNK
     records, holes = _walk(data, free)
-    declared = last - first + 1 if first <= last < _NO_NUMBER else 0
-    if not 0 < declared <= MOST_RECORDS:
+    declared = _count(first, last)
+    if not declared:
         first, last, declared = _numbers(records)
     return Chunk(
         number=number,
@@ -178,9 +178,14 @@ def read_chunk(data: bytes, *, number: int) -> Chunk | None:
         last=last,
         records=records,
         gaps=_gaps(holes, records, last_id, declared),
-        magic=marked,
         checksums=_checksums_fit(data),
     )
+
+
+def _count(first: int, last: int) -> int:
+    """Return how many records these numbers stand for; 0 if no chunk can hold so many."""
+    count = last - first + 1
+    return count if last < _NO_NUMBER and 0 < count <= MOST_RECORDS else 0
 
 
 def _numbers(records: Sequence[Record]) -> tuple[int, int, int]:
@@ -290,27 +295,33 @@ def lost_slots(walk: Walk) -> list[tuple[Slot, Slot, int | None]]:
     for place, run in enumerate(runs):
         if run[0].state == "chunk":
             continue
-        missing = _missing_numbers(runs, place, next_number)
-        fits = 0 < missing <= len(run) * MOST_RECORDS
-        if fits or any(slot.state != "empty" for slot in run):
-            out.append((run[0], run[-1], missing if fits else None))
+        lost = _lost(run, *_around(runs, place, next_number))
+        if lost or any(slot.state != "empty" for slot in run):
+            out.append((run[0], run[-1], lost))
     return out
 
 
-def _missing_numbers(runs: list[list[Slot]], place: int, next_number: int) -> int:
-    """Return how many record numbers lie between the chunks around a run.
+def _around(runs: list[list[Slot]], place: int, next_number: int) -> tuple[int, int]:
+    """Return the record numbers before and after a run of slots; -1 where nothing tells.
 
     The log is a ring, so behind the last slot comes the first one; in a log that was never
     filled, what follows there is what the file header calls the next record.
     """
-    before = runs[place - 1][-1] if place else None
-    if place + 1 == len(runs) and before is not None and before.last < next_number:
-        follows = runs[0][0].first
-        return (follows if follows > before.last else next_number) - before.last - 1
-    after = runs[(place + 1) % len(runs)][0]
-    before = runs[place - 1][-1]
-    neighbours = before.state == "chunk" and after.state == "chunk"
-    return after.first - before.last - 1 if neighbours else 0
+    before, after = runs[place - 1][-1], runs[(place + 1) % len(runs)][0]
+    low = before.last if before.state == "chunk" else -1
+    high = after.first if after.state == "chunk" else -1
+    if place + 1 == len(runs) and high <= low:
+        high = next_number or -1
+    return (-1 if place == 0 and high <= low else low), high
+
+
+def _lost(run: list[Slot], low: int, high: int) -> int | None:
+    """Return how many records a run of slots held: by its neighbours, else by its own word."""
+    if low >= 0 and high >= 0 and 0 <= high - low - 1 <= len(run) * MOST_RECORDS:
+        return high - low - 1
+    counts = [_count(slot.first, slot.last) for slot in run]
+    joins = run[0].first == low + 1 or run[-1].last == high - 1
+    return sum(counts) if all(counts) and joins else None
 
 
 def bridged(chunk: Chunk) -> bytes:

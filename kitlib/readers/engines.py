@@ -77,7 +77,7 @@ def decode_evtx(chunk: Chunk, records: tuple[Record, ...], wanted: Wanted | None
         warnings.simplefilter("ignore")  # one warning a refused record: these are counted by us
         stream = BytesIO(one_chunk_file(bridged(chunk)))
         for item in PyEvtxParser(stream, skip_errors=True, indent=False).records():
-            if same := waiting.get(item["event_record_id"]):
+            if item and (same := waiting.get(item["event_record_id"])):
                 record = same.pop()
                 with suppress(Exception):
                     out[record] = _evtx_row(item["data"], record, wanted)

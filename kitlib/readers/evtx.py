@@ -60,11 +60,11 @@ class Problems(pd.DataFrame):
     so that event tables can be stacked, two of these are equal or not as a whole.
     """
 
-    def __eq__(self, other: object) -> bool:
+    def __eq__(self, other: object) -> bool:  # type: ignore[override]  # see the docstring
         """Tell whether both hold the same rows."""
         return isinstance(other, pd.DataFrame) and self.equals(other)
 
-    __hash__ = None  # type: ignore[assignment]  # as for every DataFrame
+    __hash__ = None  # as for every DataFrame
 
     def __deepcopy__(self, memo: object = None) -> Problems:
         """Stay what it is when pandas copies ``attrs``."""
@@ -111,8 +111,11 @@ def read_evtx(
     file = Path(fspath(path))
     if not file.is_file():
         raise UsageError(f"there is no file {file}")
-    with file.open("rb") as stream:
-        return read_evtx_stream(stream, name=str(file), events=events, engine=engine)
+    try:
+        with file.open("rb") as stream:
+            return read_evtx_stream(stream, name=str(file), events=events, engine=engine)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
 
 
 def read(data: bytes) -> Parsed:
@@ -162,7 +165,10 @@ def read_evtx_stream(
         rows += decoded
         problems += _chunk_problems(chunk, refused)
         unsure += [] if chunk.checksums else [chunk.number]
-    problems = [*_file_problems(walk, unsure), *problems]
+    try:
+        problems = [*_file_problems(walk, unsure), *problems]
+    except FormatError as error:
+        raise FormatError(f"{name}: {error}" if name else str(error)) from None
     out = _frame(rows, name)
     found = schema.frame("problems", ({"path": name, **problem} for problem in problems))
     out.attrs["problems"] = Problems(found)
@@ -195,8 +201,6 @@ def _decode(
 
 def _chunk_problems(chunk: Chunk, refused: list[Record]) -> Iterator[Problem]:
     place = f"chunk {chunk.number}"
-    if not chunk.magic:
-        yield _problem(place, "the chunk's mark is damaged; it was read all the same", 0)
     for gap in chunk.gaps:
         what = f"{gap.end - gap.start} bytes from {gap.start} hold no readable record"
         if gap.start == gap.end:

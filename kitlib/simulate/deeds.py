@@ -109,7 +109,8 @@ def perform(scenario: Scenario, host: Host, name: str, *, seed: int) -> Deeds:
     timed = _timed(scenario, host, Dice(seed, name, "acts"))
     changes, stops = _sessions(scenario, host, timed, Dice(seed, name, "sessions"))
     casual = _casual_stops(scenario, host, Dice(seed, name, "restarts"))
-    stops = _merged(stops, casual)
+    last = scenario.window.utc(scenario.window.end) - timedelta(minutes=2)
+    stops = [s for s in _merged(stops, casual) if s.at < last and not last < s.back < NEVER]
     boots = _boots(host.revision, changes, stops)
     retired = [at for at, act in timed if act.do == "retire"]
     wipe = next((at for at, act in timed if act.do == "reimage"), None)

@@ -375,33 +375,32 @@ _PLURAL: Final[Mapping[str, str]] = MappingProxyType(
         "defect": "defects",
     }
 )
-_INNER: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
-    {"branch": ("revision", "revisions"), "host": ("act", "acts"), "fault": ("carrier", "carriers")}
+_INNER: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "branch": {"revision": "revisions"},
+        "host": {"act": "acts"},
+        "fault": {"carrier": "carriers"},
+    }
 )
 
 
 def _renamed(table: dict[str, Any], habits: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """TOML writes ``[[host]]`` for one of several `hosts`; give each list its plural name."""
-    out: dict[str, Any] = {"name": path.stem}
-    for key, value in table.items():
-        if key in _PLURAL.values():
-            singular = next(s for s, plural in _PLURAL.items() if plural == key)
-            raise ScenarioError(f"{path.name}: write [[{singular}]], not '{key}'")
-        out[_PLURAL.get(key, key)] = _inner(key, value)
+    out = {"name": path.stem, **_plural(table, _PLURAL, path)}
+    for key, inner in _INNER.items():
+        entries = out.get(_PLURAL[key], [])
+        if isinstance(entries, list):
+            out[_PLURAL[key]] = [_plural(entry, inner, path) for entry in entries]
     for host in out.get("hosts", []):
         host["habits"] = {**habits, **host.get("habits", {})}
     return out
 
 
-def _inner(key: str, value: Any) -> Any:  # noqa: ANN401  # any TOML value
-    if key not in _INNER or not isinstance(value, list):
-        return value
-    singular, plural = _INNER[key]
-    is_list = [isinstance(entry.get(singular), list) for entry in value]
-    return [
-        {plural if listed and k == singular else k: v for k, v in entry.items()}
-        for entry, listed in zip(value, is_list, strict=True)
-    ]
+def _plural(table: Mapping[str, Any], names: Mapping[str, str], path: Path) -> dict[str, Any]:
+    for singular, plural in names.items():
+        if plural in table:
+            raise ScenarioError(f"{path.name}: write [[{singular}]], not '{plural}'")
+    return {names.get(key, key) if isinstance(v, list) else key: v for key, v in table.items()}
 
 
 def _check(scenario: Scenario, where: str) -> None:
