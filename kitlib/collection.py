@@ -141,19 +141,29 @@ def listing(root: Path) -> Iterator[Item]:
     pending = [root]
     while pending:  # not recursive: evidence may be nested deeper than Python's stack
         place = pending.pop()
-        if place.is_symlink() and place != root:
+        try:
+            info = place.stat() if place == root else place.lstat()
+            below = sorted(place.iterdir(), reverse=True) if stat.S_ISDIR(info.st_mode) else []
+        except OSError as error:
+            yield _refusal(root, place, f"it cannot be opened ({error.strerror})")
+            continue
+        if _is_link(info) and place != root:
             yield _refusal(root, place, "a link: not followed")
-        elif place.is_dir():
-            try:
-                pending += sorted(place.iterdir(), reverse=True)
-            except OSError as error:
-                yield _refusal(root, place, f"the folder cannot be opened ({error.strerror})")
-        elif place.is_file():
+        elif stat.S_ISDIR(info.st_mode):
+            pending += below
+        elif stat.S_ISREG(info.st_mode):
             path = _inside(root, place)
-            size = place.stat().st_size
-            yield Item(path=path, host=host_of_path(path, root.name), file=place, size=size)
+            host = host_of_path(path, root.name)
+            yield Item(path=path, host=host, file=place, size=info.st_size)
         else:
             yield _refusal(root, place, "neither a file nor a folder: not opened")
+
+
+def _is_link(info: os.stat_result) -> bool:
+    """Tell symbolic links and the junctions of Windows, which look like folders and may loop."""
+    junction = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)
+    tag = getattr(info, "st_reparse_tag", None)
+    return stat.S_ISLNK(info.st_mode) or (tag is not None and tag == junction)
 
 
 def _inside(root: Path, place: Path) -> str:

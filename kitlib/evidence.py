@@ -147,7 +147,12 @@ def _main_host(unit: Unit) -> str:
     """Return the host that most records of a log name."""
     if unit.parsed is None or unit.parsed.events.empty:
         return ""
-    return str(unit.parsed.events["host"].value_counts().index[0])
+    return _most_frequent(unit.parsed.events["host"])
+
+
+def _most_frequent(hosts: pd.Series[str]) -> str:
+    """Return the most frequent host, of equals the first in the alphabet, or an empty string."""
+    return next(iter(hosts[hosts != ""].mode()), "")
 
 
 def _problems(units: Iterable[Unit], updates: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -182,7 +187,7 @@ def _once(df: pd.DataFrame, key: list[str], problems: list[dict[str, Any]]) -> p
 
 def _files(units: list[Unit], updates: pd.DataFrame, problems: pd.DataFrame) -> pd.DataFrame:
     counts = Counter(problems["path"])
-    by_path = updates.groupby("path")["host"].agg(lambda hosts: hosts.value_counts().index[0])
+    by_path = updates.groupby("path")["host"].agg(_most_frequent)
     return schema.frame("files", (_file(unit, counts[unit.path], by_path) for unit in units))
 
 

@@ -10,13 +10,17 @@ This file knows names and record numbers, nothing of their meaning.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+_ADDRESS: Final = re.compile(r"[0-9.]+|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
+"""A network address, which has no short form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +71,17 @@ def name_hosts(events: pd.DataFrame, others: Iterable[str] = ()) -> Names:
         for name in own["host"]:
             latest[str(path), name] = last
             claims.setdefault(_short(name), set()).add(_short(last))
-    names = dict.fromkeys([*blocks["host"], *latest.values(), *others])
-    names.pop("", None)
-    shown = _display(list(names), claims)
-    by_name = {name: shown[_final(name, claims, list(names))] for name in names}
+    names = {str(name) for name in [*blocks["host"], *latest.values(), *others] if name}
+    spellings = _Spellings.of(names, claims)
     return Names(
-        {pair: shown[_final(last, claims, list(names))] for pair, last in latest.items()}, by_name
+        {pair: spellings.shown(last) for pair, last in latest.items()},
+        {name: spellings.shown(name) for name in sorted(names)},
     )
 
 
 def _short(name: str) -> str:
-    return name.split(".", maxsplit=1)[0].casefold()
+    """First label of a name, in one case; an address has none and stands for itself."""
+    return name if _ADDRESS.fullmatch(name) else name.split(".", maxsplit=1)[0].casefold()
 
 
 def _name_blocks(events: pd.DataFrame) -> pd.DataFrame:
@@ -100,27 +104,43 @@ def _is_rename_chain(blocks: pd.DataFrame) -> bool:
     """Tell whether one file shows names one after the other, in unbroken record numbers."""
     shorts = blocks["host"].map(_short)
     runs = shorts[shorts != shorts.shift()]
-    follows = blocks["first_id"].iloc[1:].to_numpy() == blocks["last_id"].iloc[:-1].to_numpy() + 1
-    return bool(len(blocks) > 1 and runs.is_unique and follows.all())
+    follows = blocks["first_id"] == blocks["last_id"].shift() + 1  # missing numbers follow nothing
+    return bool(len(blocks) > 1 and runs.is_unique and follows.iloc[1:].fillna(False).all())
 
 
-def _final(name: str, claims: Mapping[str, set[str]], names: Iterable[str]) -> str:
-    """Follow renames from `name` while exactly one machine claims it; then the fullest spelling."""
-    short, seen = _short(name), set[str]()
-    while short not in seen and len(claims.get(short, ())) == 1:
-        seen.add(short)
-        (short,) = claims[short]
-    if short == _short(name) and "." in name:
-        return name
-    spelled = sorted(other for other in names if _short(other) == short)
-    full = sorted({other.casefold(): other for other in spelled if "." in other}.values())
-    return full[0] if len(full) == 1 else next((o for o in spelled if "." not in o), name)
+@dataclass(frozen=True, slots=True)
+class _Spellings:
+    """All names by short form, and which machines (short forms) claim a name as an earlier one."""
 
+    by_short: Mapping[str, tuple[str, ...]]
+    claims: Mapping[str, set[str]]
 
-def _display(names: list[str], claims: Mapping[str, set[str]]) -> dict[str, str]:
-    """Show a name short where only one machine has that short form."""
-    finals = {_final(name, claims, names) for name in names}
-    folded: dict[str, set[str]] = {}
-    for final in finals:
-        folded.setdefault(_short(final), set()).add(final.casefold())
-    return {f: f.split(".")[0] if len(folded[_short(f)]) == 1 else f for f in finals}
+    @classmethod
+    def of(cls, names: Iterable[str], claims: Mapping[str, set[str]]) -> _Spellings:
+        by_short: dict[str, list[str]] = {}
+        for name in sorted(names):
+            by_short.setdefault(_short(name), []).append(name)
+        return cls({short: tuple(spelled) for short, spelled in by_short.items()}, claims)
+
+    def shown(self, name: str) -> str:
+        """Name the machine that `name` means: short where only one machine has that short form."""
+        short = self._latest(_short(name))
+        full = self._full(short)
+        own = full.get(name.casefold(), "") if short == _short(name) else ""
+        if len(full) > 1:
+            return own or name  # which of them a short name means cannot be told
+        spelled = next(iter(full.values()), self.by_short[short][0])
+        return spelled if _ADDRESS.fullmatch(spelled) else spelled.split(".")[0]
+
+    def _latest(self, short: str) -> str:
+        """Follow renames while exactly one machine claims the name."""
+        seen = set[str]()
+        while short not in seen and len(self.claims.get(short, ())) == 1:
+            seen.add(short)
+            (short,) = self.claims[short]
+        return short
+
+    def _full(self, short: str) -> dict[str, str]:
+        """Full names with this short form, one spelling each."""
+        full = [name for name in self.by_short[short] if "." in name]
+        return {name.casefold(): name for name in reversed(full)}

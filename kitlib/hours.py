@@ -66,7 +66,7 @@ def learn_use(facts: pd.DataFrame, *, spells: list[Span]) -> Use:
     signs = _by_day(dated[(dated["activity"] != "") | dated["action"].isin(SIGNS)])
     always_on = signs["last"] - signs["first"] > LONGEST_DAY
     signs = signs.mask(always_on, tries.reindex(signs.index)).dropna()
-    both = signs.join(tries, rsuffix="_try", how="inner")
+    both = pd.concat([signs, tries.add_suffix("_try")], axis=1, join="inner")
     down = {
         day
         for start, end in spells

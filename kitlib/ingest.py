@@ -34,7 +34,7 @@ from kitlib.readers import HEAD_BYTES, Parsed, Reader, parsed, reader_for
 from kitlib.readers.text import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Container, Generator, Iterator
 
 Problem = dict[str, Any]
 
@@ -89,7 +89,7 @@ def hash_unit(item: Item) -> Unit:
     return replace(unit, sha256=sha256, size_bytes=size)
 
 
-def read_unit(item: Item, *, known: frozenset[str] = frozenset()) -> Unit:
+def read_unit(item: Item, *, known: Container[str] = frozenset()) -> Unit:
     """Read one file.
 
     Parameters
@@ -117,7 +117,9 @@ def read_unit(item: Item, *, known: frozenset[str] = frozenset()) -> Unit:
     if item.archive:
         return replace(unit, kind="archive")
     if not size:
-        return _noted(replace(unit, kind="empty"), "the file is empty (zero bytes)", lost=0)
+        # An empty log is a failed export; an empty text may be all there was to say.
+        lost = None if _claims_evtx(unit.path) else 0
+        return _noted(replace(unit, kind="empty"), "the file is empty (zero bytes)", lost=lost)
     return _recognised(unit, item.file, head, known)
 
 
@@ -133,7 +135,7 @@ def _hashed(file: Path) -> tuple[str, int, bytes]:
     return digest.hexdigest(), size, head
 
 
-def _recognised(unit: Unit, file: Path, head: bytes, known: frozenset[str]) -> Unit:
+def _recognised(unit: Unit, file: Path, head: bytes, known: Container[str]) -> Unit:
     try:
         reader = reader_for(head)
     except Exception as error:  # noqa: BLE001  # reader boundary: a sniffer's defect is one file's problem
@@ -199,6 +201,7 @@ def _claims_evtx(path: str) -> bool:
 
 _BESIDE: Final = frozenset({"readme", "license", "licence", "manifest", "sha256sums", "truth"})
 _DESKTOP: Final = frozenset({".ds_store", "desktop.ini", "thumbs.db"})
+_BINARY: Final = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _OWN: Final = re.compile(r'\A\s*\{[^{}]*"schema"\s*:\s*"kitlib\.')
 
 
@@ -215,9 +218,9 @@ def is_documentation(path: str, head: bytes) -> bool:
     name = PurePosixPath(path).name.lower()
     if name in _DESKTOP or name.startswith("._"):
         return True
-    if 0 in head:
-        return False
     whole = decode(head, partial=True).text
+    if _BINARY.search(whole):
+        return False
     stem, _, suffix = name.partition(".")
     if suffix == "toml":
         return _is_toml(whole)

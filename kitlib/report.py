@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -35,11 +36,17 @@ FILE: Final = "report.html"
 TEMPLATE: Final = "report.html.j2"
 DPI: Final = 110
 
-TIMELINE_ROWS: Final = 120
+TIMELINE_ROWS: Final = 100
 HOST_ROWS: Final = 200
 FILE_ROWS: Final = 400
 PROBLEM_ROWS: Final = 200
 SHOWN_RECORDS: Final = 3
+
+TOLD: Final = ("update_installed", "update_uninstalled")
+"""Actions of the rules that are told of every host, least pressing first."""
+
+OTHERS: Final = 2
+"""Tier of facts told of the fleet only."""
 
 VERDICTS: Final[Mapping[str, tuple[str, str]]] = {
     "supported": (
@@ -192,17 +199,16 @@ def labels(case: Case) -> tuple[list[str], list[str]]:
 
 
 def release_marks(case: Case) -> dict[str, pd.Timestamp]:
-    """Return the release days of the incident's updates that this evidence knows, by name."""
+    """Return when the incident's updates that this evidence knows were first released, by name."""
     seen = set(case.exposure["change"])
-    days: dict[tuple[Any, bool], list[str]] = {}
-    for branch in case.incident.branches:
-        for release, cure in ((branch.bad, False), (branch.fixed, True)):
-            if release is not None and release.date is not None and release.kb in seen:
-                days.setdefault((release.date, cure), []).append(release.kb)
-    return {
-        f"{charts.name_changes(names)} released": pd.Timestamp(date, tz="UTC")
-        for (date, _), names in days.items()
-    }
+    bad = [b.bad for b in case.incident.branches if b.bad.kb in seen]
+    fixed = [b.fixed for b in case.incident.branches if b.fixed and b.fixed.kb in seen]
+    marks = {}
+    for name, part in ((charts.name_changes([r.kb for r in bad]), bad), ("fix", fixed)):
+        days = [release.date for release in part if release.date is not None]
+        if days:
+            marks[f"{name} released"] = pd.Timestamp(min(days), tz="UTC")
+    return marks
 
 
 def code_texts(case: Case) -> dict[str, str]:
@@ -273,15 +279,18 @@ def _first_failures(case: Case) -> pd.DataFrame:
 
 
 def timeline_rows(case: Case, *, limit: int = TIMELINE_ROWS) -> Cut:
-    """Pick the key facts: first and last of each host, action and change; the fleet's own first.
+    """Pick the key facts of the incident, at most `limit`, in order of time.
 
-    Facts about attempts and about the changes in question come before all others when there are
-    more than `limit`; the page says how many were left out.
+    Of each host: first and last attempt with the symptom, last success, the starts that put the
+    change or its cure in effect, removals, reported installations; of the fleet: first and last of
+    every other fact about the incident. The page says how many facts are left out.
     """
-    ends = _first_and_last(_key_facts(case), ["host", "action", "change", "code"])
-    fleet = _first_and_last(ends, ["action", "change", "code"])
-    order = [*dict.fromkeys([*fleet.index, *ends.index])][:limit]
-    shown = ends.loc[ends.index.isin(order)]
+    facts = _key_facts(case)
+    ends = _first_and_last(facts, ["host", "action", "change", "code"])
+    fleet = _first_and_last(facts, ["action", "change", "code"])
+    ranked = pd.concat([ends.loc[ends["tier"] < OTHERS], fleet.loc[fleet["tier"] == OTHERS]])
+    kept = ranked.sort_values(["tier", "time"], kind="stable").head(limit)
+    shown = kept.sort_values("time", kind="stable")
     rows = [
         {
             "time": clock(row["time"])
@@ -298,15 +307,22 @@ def timeline_rows(case: Case, *, limit: int = TIMELINE_ROWS) -> Cut:
 
 
 def _key_facts(case: Case) -> pd.DataFrame:
-    """Return ends of attempts, facts about the changes, and the starts that put them in effect."""
+    """Return the facts about the incident in order of time, with ``tier``: what is told first."""
     facts = case.timeline.loc[case.timeline["time"].notna()].sort_values("time", kind="stable")
     spans = pd.concat([case.cause.bad, case.cause.cured])
     proof = {ref for refs in spans["records"] for ref in _list(refs)}
-    ended = (facts["activity"] == case.incident.activity) & facts["outcome"].ne("")
-    named = facts["change"].isin([label for part in labels(case) for label in part])
     boots = facts.loc[facts["action"] == "boot"]
-    started = boots.index[[ref in proof for ref in record_refs(boots)]]
-    return facts.loc[ended | named | facts.index.isin(started)]
+    started = facts.index.isin(boots.index[[ref in proof for ref in record_refs(boots)]])
+    named = facts["change"].isin([label for part in labels(case) for label in part])
+    ended = (facts["activity"] == case.incident.activity) & facts["outcome"].ne("")
+    symptom = ended & facts["outcome"].eq("failure") & case.incident.is_symptom(facts["code"])
+    last = ended & facts["outcome"].eq("success")
+    last &= ~facts.loc[last].duplicated("host", keep="last").reindex(facts.index, fill_value=True)
+    told = facts["action"].isin(TOLD) & named & facts["record_id"].notna()
+    tiers = np.select(
+        [symptom | started | (told & facts["action"].ne(TOLD[0])), last | told], [0, 1], OTHERS
+    )
+    return facts.assign(tier=tiers).loc[ended | named | started]
 
 
 def _first_and_last(facts: pd.DataFrame, by: list[str]) -> pd.DataFrame:
@@ -363,9 +379,11 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "clock": clock,
+        "minute": minute,
         "number": number,
         "hours": hours,
         "sure": sure,
+        "points": points,
         "refs": refs,
     }
     return environment
@@ -387,6 +405,11 @@ def clock(value: Any) -> str:  # noqa: ANN401  # Timestamp, ISO text or None
     if value is None or pd.isna(value):
         return "–"  # noqa: RUF001  # a dash is meant
     return f"{pd.Timestamp(value).tz_convert('UTC'):%Y-%m-%d %H:%M:%S}"
+
+
+def minute(value: Any) -> str:  # noqa: ANN401  # Timestamp, ISO text or None
+    """Write a time in UTC to the minute, a dash where there is none."""
+    return clock(value)[:16]
 
 
 def number(value: float | None) -> str:
@@ -415,8 +438,15 @@ def sure(p: float | None) -> str:
     return "less than 1 %" if p < 0.01 else f"{100 * p:.0f} %"
 
 
-def refs(records: Sequence[str], *, limit: int = SHOWN_RECORDS) -> str:
-    """Write record references, the first few of many."""
-    shown = ", ".join(records[:limit])
+def points(share: float) -> str:
+    """Write a difference of rates in signed percentage points."""
+    return f"{round(100 * share):+d}"
+
+
+def refs(records: Sequence[str], *, limit: int = SHOWN_RECORDS) -> Markup:
+    """Write record references, the first few of many; one is never broken at a hyphen."""
+    shown = Markup(", ").join(
+        Markup('<span class="ref">{}</span>').format(visible(ref)) for ref in records[:limit]
+    )
     more = len(records) - limit
-    return f"{shown} and {more:,} more" if more > 0 else shown
+    return shown + f" and {more:,} more" if more > 0 else shown

@@ -153,8 +153,12 @@ TABLES: Final[Mapping[str, Columns]] = MappingProxyType(
             "channel": (TEXT, ""),
             "start": (TIME, "from here on an event would have been seen"),
             "end": (TIME, "up to here"),
-            "why_start": (TEXT, "'log created', 'rolled over', 'cleared', 'gap', 'damaged'"),
-            "why_end": (TEXT, "'export', 'cleared', 'gap', 'damaged'"),
+            "why_start": (
+                TEXT,
+                "'log created', 'rolled over', 'cleared', 'gap', 'damaged', 'filtered export', "
+                "'no record numbers'",
+            ),
+            "why_end": (TEXT, "'export', 'gap', 'damaged'"),
             "records": (WHOLE, "records of the channel in the span"),
         },
         "exposure": {
@@ -167,9 +171,13 @@ TABLES: Final[Mapping[str, Columns]] = MappingProxyType(
             "end": (TIME, "in effect until; missing: still in effect at the last evidence"),
             "start_known_by": (
                 TEXT,
-                "'boot', 'installed event', 'update history', 'before evidence'",
+                "'boot', 'installed event', 'update history', 'uninstalled event', "
+                "'before evidence'",
             ),
-            "end_known_by": (TEXT, "'boot', 'uninstalled event', 'still in effect'"),
+            "end_known_by": (
+                TEXT,
+                "'still in effect', else what starts the next state, as in start_known_by",
+            ),
             "kind": (TEXT, "'update', 'driver', 'application', 'policy', 'other'"),
             "build": (WHOLE, ""),
             "revision": (WHOLE, ""),
@@ -274,7 +282,7 @@ def coerce(table: str, df: pd.DataFrame) -> pd.DataFrame:
 
 def _cast(column: pd.Series[Any], dtype: str) -> pd.Series[Any]:
     if dtype == TEXT:
-        return column.where(column.notna(), "").astype(TEXT)
+        return column.astype(ANY).where(column.notna(), "").astype(TEXT)  # categories have no ""
     if dtype == TIME:
         return pd.to_datetime(column, utc=True, format="ISO8601").astype(TIME)
     if dtype == ANY:

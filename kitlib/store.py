@@ -10,10 +10,11 @@ Nothing here knows formats or meanings, and nothing writes to the evidence.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -133,7 +134,7 @@ def ingest(
 
 
 def _ingest(root: Path, store: Path, *, workers: int | None, progress: Progress | None) -> Evidence:
-    job = partial(_stored, store=store, known=_known(store))
+    job = partial(_stored, store=store)
     units = list(run(root, job, workers=workers, progress=progress))
     _same_evidence(store, units, root)
     manifest = _manifest(units)
@@ -159,6 +160,7 @@ def _same_evidence(store: Path, units: Iterable[Unit], root: Path) -> None:
         return
     before = {unit.sha256 for unit in _listed(store)}
     if before and before.isdisjoint(unit.sha256 for unit in units):
+        _sweep(store, before)
         raise UsageError(
             f"the case {store.parent} holds other evidence than {root} (no file in common): "
             "choose another --out"
@@ -241,13 +243,19 @@ def _done(store: Path, sha256: str) -> Path:
     return store / "done" / f"{sha256}.{__version__}.json"
 
 
-def _known(store: Path) -> frozenset[str]:
-    return frozenset(file.name[:64] for file in (store / "done").glob(f"*.{__version__}.json"))
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The hashes that are done, asked one by one: sending them all to a worker would cost more."""
+
+    store: Path
+
+    def __contains__(self, sha256: object) -> bool:
+        return _done(self.store, str(sha256)).is_file()
 
 
-def _stored(item: Item, *, store: Path, known: frozenset[str]) -> Unit:
+def _stored(item: Item, *, store: Path) -> Unit:
     """Read one file, put its rows into shards and give back the unit without them."""
-    unit = read_unit(item, known=known)
+    unit = read_unit(item, known=_Known(store))
     if unit.parsed is None:
         return unit
     counts = {}
@@ -333,7 +341,7 @@ def _write_shard(file: Path, table: str, rows: pd.DataFrame) -> None:
 
 def _packed(column: pd.Series[Any], dtype: str) -> pa.Array:
     if dtype == schema.ANY:
-        column = pd.Series([orjson.dumps(value).decode() for value in column])
+        column = pd.Series([_json(value) for value in column])
     return pa.Array.from_pandas(column, type=_ARROW[dtype])
 
 
@@ -342,6 +350,20 @@ def _read_shard(file: Path, table: str) -> pd.DataFrame:
     for name, (dtype, _) in schema.TABLES[table].items():
         if dtype == schema.ANY and name in rows:
             values = np.empty(len(rows), object)
-            values[:] = [orjson.loads(text) for text in rows[name]]
+            values[:] = [_unjson(text) for text in rows[name]]
             rows[name] = values
     return schema.coerce(table, rows)
+
+
+def _json(value: object) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # half a surrogate pair, which Windows lets a program log
+        return json.dumps(value)
+
+
+def _unjson(text: str) -> object:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.loads(text)

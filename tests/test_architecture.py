@@ -32,7 +32,7 @@ LEVELS = (
     {"exposure", "attempts"},
     {"suspects", "explain", "legs", "hours", "cause", "recovery", "impact"},
     {"findings"},
-    {"charts", "report", "export", "redact", "notebooks"},
+    {"charts", "report", "export", "redact", "notebooks", "lab"},
     {"simulate"},
     {"cli"},
     {"__main__"},

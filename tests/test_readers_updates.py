@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, datetime, timedelta
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import kitlib as kit
 from kitlib import readers, schema
 from kitlib.errors import FormatError, UsageError
 from kitlib.readers import com_history, dates, hotfix, text, wmic
+from kitlib.simulate.scenario import load_scenario
+from kitlib.simulate.updates import WRITERS, fixes, history
+from kitlib.simulate.world import grow
 
 TITLE = "2022-01 Cumulative Update for Windows 10 Version 21H2 for x64-based Systems (KB5009543)"
 GUID = "3F2504E0-4F89-11D3-9A0C-0305E82C3301"
@@ -313,6 +318,19 @@ def test_com_history_counts_empty_entries_and_non_objects():
     assert sorted(read.problems["reason"]) == ["an empty entry", "an entry is no JSON object"]
 
 
+def test_com_history_reads_the_seconds_of_osquery():
+    row = {"client_app_id": "UpdateOrchestrator", "date": "1641957341", "hresult": "0"}
+    row |= {"operation": "Installation", "result_code": "Succeeded", "title": TITLE}
+    got = com([row]).iloc[0]
+    assert span(got)[0] == utc("2022-01-12T03:15:41")
+    assert (got["date_basis"], got["hresult"]) == ("utc", "0x00000000")
+    assert got["client_application_id"] == "UpdateOrchestrator"
+
+
+def test_com_history_keeps_an_entry_with_half_a_character():
+    assert com([ours(title="Update \ud83d (KB5009543)")])["kb"].tolist() == ["KB5009543"]
+
+
 def test_com_history_names_no_host_where_the_file_names_none():
     assert com([powershell()])["host"].item() == ""
     assert com([powershell(PSComputerName="WS0007")])["host"].item() == "WS0007"
@@ -416,6 +434,11 @@ def test_hotfix_reads_the_console_table():
     assert readers.sniff(data.encode()) == "get_hotfix"
     row = hotfix.read(data.encode()).updates.iloc[0]
     assert (row["host"], row["kb"], row["date"]) == ("WS0009", "KB5009543", utc("2022-01-13"))
+
+
+def test_hotfix_takes_the_filled_one_of_two_columns_of_a_name():
+    data = '"HotFixID","InstalledOn","InstalledOn"\n"KB5009543","1/13/2022",""\n'
+    assert hotfix.read(data.encode()).updates["date"].item() == utc("2022-01-13")
 
 
 def test_hotfix_notes_lines_that_do_not_fit_the_header():
@@ -562,3 +585,61 @@ def test_readers_account_for_bytes_that_are_not_theirs(read, data):
     got = read(data)
     assert got.updates.empty
     assert len(got.problems) >= 1
+
+
+SEEDS = [
+    json.dumps([powershell(), ours()]).encode("utf-16"),
+    CSV.encode(),
+    WMIC_CSV.encode("utf-16"),
+    table(("", "W", "KB5009543", "a", "1/2/2022")).encode(),
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(seed=st.sampled_from(SEEDS), at=st.integers(0, 400), junk=st.binary(max_size=8))
+def test_readers_never_raise_on_damaged_dumps(seed, at, junk):
+    damaged = seed[:at] + junk + seed[at + len(junk) :]
+    for read in (com_history.read, hotfix.read, wmic.read):
+        got = read(damaged)
+        schema.check("updates", got.updates)
+        schema.check("problems", got.problems)
+        assert (
+            got.updates["date_low"].isna() | (got.updates["date_low"] <= got.updates["date_high"])
+        ).all()
+
+
+# ------------------------------------------------------------------ against a known truth
+
+
+@pytest.fixture(scope="module")
+def world():
+    return grow(load_scenario("founding-office"), seed=7)
+
+
+@pytest.mark.parametrize("dump", ["com_51", "com_iso"])
+def test_com_history_holds_the_truth_of_every_simulated_entry(world, dump):
+    for host in world.hosts:
+        got = com_history.read(WRITERS[dump][1](world, host)).updates
+        true = history(world, host)
+        assert got["title"].tolist() == [entry.title for entry in true]
+        times = pd.Series([pd.Timestamp(entry.time).floor("s") for entry in true])
+        assert ((got["date_low"] <= times) & (times <= got["date_high"])).all()
+        assert set(got["date_basis"]) == ({"utc"} if dump == "com_iso" else {"local"})
+
+
+@pytest.mark.parametrize("dump", ["hotfix_csv", "wmic_csv", "wmic_table"])
+def test_inventories_hold_the_truth_of_every_simulated_row(world, dump):
+    for host in world.hosts:
+        got = reader_for(dump).read(WRITERS[dump][1](world, host)).updates
+        true = fixes(world, host)
+        assert got["kb"].tolist() == [fix.kb for fix in true]
+        assert set(got["host"]) == {host.name}
+        for fix, (_, row) in zip(true, got.iterrows(), strict=True):
+            midnight = datetime(fix.day.year, fix.day.month, fix.day.day)  # noqa: DTZ001  # local
+            start, end = (world.window.utc(midnight + timedelta(days=n)) for n in (0, 1))
+            assert row["date_low"] <= start < end <= row["date_high"]
+
+
+def reader_for(dump: str) -> readers.Reader:
+    kind = "get_hotfix" if dump == "hotfix_csv" else "wmic_qfe"
+    return next(reader for reader in readers.READERS if reader.kind == kind)

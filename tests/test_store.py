@@ -287,6 +287,12 @@ def test_read_evidence_reads_on_past_bad_files_and_names_them(bad, path, kind, w
     assert files.loc[path, "problems"] == len(reasons(bad, path)) >= 1
 
 
+def test_read_evidence_counts_an_empty_log_as_a_loss_but_not_an_empty_text(tmp_path):
+    root = put(tmp_path / "e", {"a.evtx": log("WS1"), "b.evtx": b"", "c.json": b""})
+    lost = kit.read_evidence(root).problems.set_index("path")["records_lost"]
+    assert lost.isna().to_dict() == {"b.evtx": True, "c.json": False}
+
+
 def test_read_evidence_reads_a_misnamed_file_as_what_it_is(bad):
     assert bad.updates["kb"].tolist() == ["KB5009543"]
 
@@ -302,6 +308,17 @@ def test_read_evidence_reads_a_log_whose_header_is_overwritten(tmp_path):
 def test_read_evidence_does_not_take_a_binary_readme_for_notes(tmp_path):
     root = put(tmp_path / "e", {"a.evtx": log("WS1"), "README.md": bytes(range(256))})
     assert kit.read_evidence(root).files["kind"].tolist() == ["unknown", "evtx"]
+
+
+def test_read_evidence_takes_notes_in_utf16_for_notes(tmp_path):
+    root = put(tmp_path / "e", {"a.evtx": log("WS1"), "README.md": "# Notes".encode("utf-16")})
+    assert kit.read_evidence(root).files["kind"].tolist() == ["ignored", "evtx"]
+
+
+def test_ingest_keeps_half_a_character_in_a_payload(tmp_path):
+    part = schema.frame("events", [{"host": "WS1", "data": {"Data": ["\ud83d", None]}}])
+    store._write_shard(tmp_path / "s.parquet", "events", part)
+    assert store._read_shard(tmp_path / "s.parquet", "events")["data"][0] == part["data"][0]
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all")
@@ -474,6 +491,17 @@ def test_load_says_what_to_do_when_shards_are_gone(office, tmp_path):
         file.unlink()
     with pytest.raises(UsageError, match="run `kitlib ingest`"):
         store.load(tmp_path / "case")
+
+
+def test_a_case_of_another_kit_version_is_not_read_but_made_anew(office, tmp_path):
+    case = tmp_path / "case"
+    store.ingest(office, case)
+    for file in [path for path in (case / "store").glob("*/*") if path.is_file()]:
+        file.rename(file.with_name(file.name.replace(kit.__version__, "0.0.9")))
+    with pytest.raises(UsageError, match="this version of the kit"):
+        store.load(case)
+    same(store.ingest(office, case), kit.read_evidence(office))
+    assert not any("0.0.9" in path for path in shards(case))
 
 
 def test_load_of_no_case_is_a_wrong_call(tmp_path):

@@ -29,7 +29,7 @@ from matplotlib.transforms import ScaledTranslation
 from kitlib.charts import _words as w
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from matplotlib.axes import Axes
 
@@ -353,11 +353,10 @@ def change_marks(
 ) -> list[Mark]:
     """Collect the moments to mark: first host with the patch, first with the fix, named dates."""
     found = [Mark(w.plain(label, limit=40), time) for label, time in marks.items()]
-    for labels, look in ((guilty, EFFECT), (fixed, FIX)):
-        starts = exposure.loc[exposure["change"].isin(list(labels))]
-        if starts["start"].notna().any():
-            first = starts.sort_values("start").iloc[0]
-            found.append(Mark(f"first host on {w.plain(first['change'])}", first["start"], look))
+    for labels, name, look in ((guilty, w.name_changes(guilty), EFFECT), (fixed, "fix", FIX)):
+        starts = exposure.loc[exposure["change"].isin(list(labels)), "start"].dropna()
+        if len(starts):
+            found.append(Mark(f"{name} on first host", starts.min(), look))
     return sorted(found, key=lambda mark: mark.time)
 
 
@@ -365,39 +364,52 @@ def draw_marks(ax: Axes, marks: Sequence[Mark]) -> None:
     """Draw each mark as a line through the panel with its name above, names never overlapping."""
     low, high = ax.get_xlim()
     inside = [(number(m.time), m) for m in marks if low <= number(m.time) <= high]
-    for (x, mark), row in zip(inside, _rows(ax, inside), strict=True):
+    for (x, mark), (row, right) in zip(inside, _places(ax, inside), strict=True):
         look = mark.look
         colour = look.colour if look else FAINT
         style = "--" if look is EFFECT else "-." if look is FIX else ":"
         ax.axvline(x, color=colour, linestyle=style, linewidth=1.8, zorder=1.5)
-        right = x > low + 0.8 * (high - low)
         ax.annotate(
-            f"{mark.label}, {w.day(mark.time)}",
+            _named(mark),
             xy=(x, 1),
             xycoords=("data", "axes fraction"),
-            xytext=(-3 if right else 3, 4 + 15 * row),
+            xytext=(3 if right else -3, 4 + 15 * row),
             textcoords="offset points",
-            ha="right" if right else "left",
+            ha="left" if right else "right",
             fontsize=CAPTION_SIZE,
             color=INK,
             annotation_clip=False,
         )
 
 
-def _rows(ax: Axes, inside: Iterable[tuple[float, Mark]]) -> list[int]:
-    """Stack names that would run into each other; one letter is taken as 0.6 of its size."""
+def _named(mark: Mark) -> str:
+    return f"{mark.label}, {w.day(mark.time)}"
+
+
+def _places(ax: Axes, inside: Sequence[tuple[float, Mark]]) -> list[tuple[int, bool]]:
+    """Give each name the lowest free row, right of its line or left of it.
+
+    A letter is taken as 0.56 of its size wide; a name must stay on the panel.
+    """
     low, high = ax.get_xlim()
     width = ax.get_position().width * figure_of(ax).get_figwidth() * 72
-    ends: list[float] = []
-    rows = []
-    for x, mark in inside:
-        at = (x - low) / (high - low) * width
-        length = (len(mark.label) + 8) * CAPTION_SIZE * 0.56
-        start = at - length if x > low + 0.8 * (high - low) else at
-        row = next((i for i, end in enumerate(ends) if end < start), len(ends))
-        ends[row : row + 1] = [start + length]
-        rows.append(row)
-    return rows
+    at = [(x - low) / (high - low) * width for x, _ in inside]
+    taken: list[tuple[int, float, float]] = []
+    places = []
+    for i, (_, mark) in enumerate(inside):
+        length = len(_named(mark)) * CAPTION_SIZE * 0.56 + 6
+        crowded = i + 1 < len(at) and at[i + 1] < at[i] + length
+        row, right, start = next(
+            (row, right, start)
+            for row in range(len(inside) + 1)
+            for right in ((False, True) if crowded else (True, False))
+            for start in (at[i] if right else at[i] - length,)
+            if (0 <= start <= width - length or row == len(inside))
+            and not any(r == row and a < start + length and start < b for r, a, b in taken)
+        )
+        taken.append((row, start, start + length))
+        places.append((row, right))
+    return places
 
 
 # ---------------------------------------------------------------- pictures

@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib import font_manager
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     import pandas as pd
 
@@ -46,13 +46,29 @@ def name_changes(changes: Collection[str]) -> str:
 
     Examples
     --------
-    >>> name_changes(["KB5009566", "KB5009543"])
-    'KB5009543 and KB5009566'
+    >>> name_changes(["KB5009566", "KB5009543"]), name_changes([])
+    ('KB5009543 (+1)', 'the suspected change')
     """
     labels = [plain(label) for label in sorted(changes)]
-    if len(labels) <= 2:
-        return " and ".join(labels) or "the suspected change"
-    return f"{labels[0]} and {len(labels) - 1} siblings"
+    if not labels:
+        return "the suspected change"
+    return labels[0] if len(labels) == 1 else f"{labels[0]} (+{len(labels) - 1})"
+
+
+def spell_changes(changes: Collection[str]) -> str:
+    """Say in a caption which labels a short name stands for; empty where there is but one."""
+    if len(changes) < 2:
+        return ""
+    names = [plain(label) for label in sorted(changes)]
+    return f" {name_changes(changes)} is one change under the labels {', '.join(names)}."
+
+
+def listed(changes: Sequence[str], *, limit: int = 3) -> str:
+    """List different changes: ``'A, B and 2 more'``."""
+    names = [plain(change) for change in changes]
+    if len(names) > limit:
+        names = [*names[: limit - 1], f"{len(names) - limit + 1} more"]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def percent(share: float) -> str:

@@ -69,7 +69,7 @@ def fleet_swimlane(  # noqa: PLR0913  # options are keyword-only, with defaults
     row = {host: i for i, host in enumerate(order)}
     seen = _seen(coverage, n.attempt_channels(attempts))
     low, high = _limits(rows, coverage, exposure)
-    ax = c.canvas(ax, left=r.label_room(order), bottom=1.75, top=1.4)
+    ax = c.canvas(ax, left=r.label_room(order), bottom=1.95, top=1.4)
     r.draw_blind(ax, seen, order, (low, high))
     last = _last_seen(seen, rows, order, low, high)
     _draw_effect(ax, exposure, row, guilty, fixed, last=last)
@@ -89,7 +89,7 @@ def fleet_swimlane(  # noqa: PLR0913  # options are keyword-only, with defaults
         caption=f"{w.many(len(order), 'host')}, sorted by first exposure; "
         f"{w.many(len(rows), 'attempt')}; {_span_words(low, high)}. A bar that reaches the right "
         "edge was still in effect at the host's last evidence. Hatched: the log that holds the "
-        "attempts does not cover this time.",
+        "attempts does not cover this time." + w.spell_changes(guilty),
     )
 
 
@@ -373,7 +373,8 @@ def adoption(  # noqa: PLR0913  # options are keyword-only, with defaults
         alt=alt,
         caption=f"Denominator: {w.many(len(hosts), 'host')} with evidence, "
         f"{_span_words(low, high)}. A host counts as broken from an attempt that failed "
-        f"{'with code ' + ', '.join(sorted(codes)) + ' ' if codes else ''}until its next success.",
+        f"{'with code ' + ', '.join(sorted(codes)) + ' ' if codes else ''}until its next success."
+        + w.spell_changes(guilty),
     )
 
 

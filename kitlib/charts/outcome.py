@@ -143,6 +143,11 @@ def duration(days: float) -> str:
 
 # ---------------------------------------------------------------- suspects
 
+WORTH: Final = 0.01
+"""Changes less probable than this are not worth telling apart."""
+
+LIKELY: Final = 0.5
+
 
 @c.styled
 def suspects_chart(suspects: pd.DataFrame, *, top: int = 12, ax: Axes | None = None) -> Axes:
@@ -215,7 +220,7 @@ def _side_notes(ax: Axes, kept: pd.DataFrame) -> None:
 
 def _brackets(ax: Axes, kept: pd.DataFrame) -> None:
     for _, part in kept.groupby("group"):
-        if len(part) < 2:
+        if len(part) < 2 or not part["probability"].max() >= WORTH:
             continue
         low, high = int(part.index.min()), int(part.index.max())
         ax.plot(
@@ -240,16 +245,20 @@ def probability(p: float) -> str:
 def _suspect_words(known: pd.DataFrame) -> str:
     lead = known.iloc[0]
     tied = known.loc[known["group"].notna() & (known["group"] == lead["group"]), "change"]
-    name = w.name_changes(list(tied) or [lead["change"]])
-    apart = ", which cannot be told apart," if len(tied) > 1 else ""
-    verb = "explain" if len(tied) > 1 else "explains"
+    p = float(known.loc[tied.index, "probability"].sum() if len(tied) else lead["probability"])
+    name = w.listed(list(tied) or [lead["change"]])
+    if not p >= LIKELY:
+        return (
+            f"No change explains the failures: the most probable of {len(known):,}, "
+            f"{w.plain(lead['change'])}, has probability {probability(float(lead['probability']))}"
+        )
+    apart = ", which cannot be told apart, explain" if len(tied) > 1 else " explains"
+    words = f"{name}{apart} the failures with probability {probability(p)}"
     if np.isnan(lead["risk_difference"]):
-        return f"{name}{apart} {verb} the failures best, but no comparison could be made"
+        return f"{words}, but no comparison could be made"
     return (
-        f"{name}{apart} {verb} the failures best (probability "
-        f"{probability(float(lead['probability']))}): hosts with it failed "
-        f"{100 * lead['risk_difference']:.0f} percentage points more often "
-        f"[{100 * lead['risk_low']:.0f} to {100 * lead['risk_high']:.0f}]"
+        f"{words}: hosts with it failed {100 * lead['risk_difference']:.0f} percentage points "
+        f"more often [{100 * lead['risk_low']:.0f} to {100 * lead['risk_high']:.0f}]"
     )
 
 

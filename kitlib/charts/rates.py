@@ -87,7 +87,8 @@ def success_rate(  # noqa: PLR0913  # options are keyword-only, with defaults
         caption=f"{w.many(len(rows), 'attempt')} on {w.many(rows['host'].nunique(), 'host')}, "
         f"{w.window(rows['time'].min(), rows['time'].max())}; cancelled attempts left out. "
         "Band: 90 % Wilson interval, retries of one burst counted once. "
-        f"Hollow: fewer than {FEW} attempts that day. No line: no attempt.",
+        f"Hollow: fewer than {FEW} attempts that day. No line: no attempt."
+        + w.spell_changes(guilty),
     )
 
 
@@ -121,10 +122,10 @@ def _draw_counts(ax: Axes, daily: pd.DataFrame) -> None:
         linewidth=1,
         label=c.FAIL.word,
     )
-    ax.set_ylim(0, max(total.max() * 1.1, 1))
+    ax.set_ylim(0, max(total.max() * 1.45, 1))
     ax.set_ylabel("attempts\nper day")
     ax.yaxis.set_major_locator(c.whole_numbers(3))
-    ax.legend(loc="upper right", ncol=2, bbox_to_anchor=(1, 1.18), borderaxespad=0)
+    ax.legend(loc="upper right", ncol=2, bbox_to_anchor=(1, 1.05), borderaxespad=0)
 
 
 def _rate_words(
@@ -210,7 +211,7 @@ def aligned_on_exposure(  # noqa: PLR0913  # options are keyword-only, with defa
         f"took effect on each; {w.many(len(aligned), 'attempt')}"
         f"; {w.codes_words(codes)}. "
         "Bars: 90 % Wilson intervals, retries of one burst counted once. "
-        "Hosts without it: same calendar days, the host itself left out.",
+        "Hosts without it: same calendar days, the host itself left out." + w.spell_changes(guilty),
     )
 
 
@@ -387,7 +388,8 @@ def error_codes(  # noqa: PLR0913  # options are keyword-only, with defaults
         caption=f"{w.many(len(failed), 'failed attempt')} of {len(rows):,} on "
         f"{w.many(rows['host'].nunique(), 'host')}, "
         f"{w.window(rows['time'].min(), rows['time'].max())}. Share of all attempts of the phase, "
-        "count behind it. Phases are each host's own exposure, not calendar days.",
+        "count behind it. Phases are each host's own exposure, not calendar days."
+        + w.spell_changes(guilty),
     )
 
 

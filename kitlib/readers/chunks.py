@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -100,61 +100,42 @@ class Slot:
     state: str  # "chunk", "empty" (all zero), "damaged", or "missing": behind the file's end
     first: int = 0
     last: int = -1
+    chunk: Chunk | None = None
 
 
-@dataclass(slots=True)
-class Walk:
-    """The chunks of a file, one after the other, and after that what was learned on the way.
+def walk(stream: BinaryIO) -> Iterator[Slot]:
+    """Yield each slot of a file, with its chunk if one can be read, in the order of the file.
 
     Parameters
     ----------
     stream
-        A binary file at its start. It is only read.
-
-    Notes
-    -----
-    Iterate once, to the end; ``slots``, ``size`` and ``head`` are complete afterwards.
-    Memory: one block of chunks at a time.
+        A binary file, behind its header. It is only read, a block of chunks at a time.
     """
+    number = 0
+    while block := stream.read(CHUNK * BLOCK_CHUNKS):
+        for start in range(0, len(block), CHUNK):
+            yield _slot(number, block[start : start + CHUNK])
+            number += 1
 
-    stream: BinaryIO
-    slots: list[Slot] = field(default_factory=list)
-    size: int = 0
-    head: bytes = b""
 
-    @property
-    def declared(self) -> tuple[int, int]:
-        """Chunks, and the number after the last record, by the file header; 0 if not to trust.
+def _slot(number: int, data: bytes) -> Slot:
+    if not data.strip(b"\0"):
+        return Slot(number, "empty")
+    chunk = read_chunk(data, number=number)
+    if chunk is not None:
+        return Slot(number, "chunk", chunk.first, chunk.last, chunk)
+    first, last = struct.unpack_from("<QQ", data.ljust(CHUNK_HEADER, b"\0"), 8)
+    return Slot(number, "damaged", first, last) if _count(first, last) else Slot(number, "damaged")
 
-        A log that was copied while it was open ("dirty") has a stale header.
-        """
-        if len(self.head) < 128 or self.head[:8] != FILE_MAGIC or self.head[120] & 1:
-            return 0, 0
-        count = int.from_bytes(self.head[42:44], "little")
-        return count, int.from_bytes(self.head[24:32], "little")
 
-    def __iter__(self) -> Iterator[Chunk]:
-        """Yield every chunk that can be read, in the order of the file."""
-        self.head = self.stream.read(FILE_HEADER)
-        self.size = len(self.head)
-        while block := self.stream.read(CHUNK * BLOCK_CHUNKS):
-            self.size += len(block)
-            for start in range(0, len(block), CHUNK):
-                yield from self._slot(block[start : start + CHUNK])
+def declared(head: bytes) -> tuple[int, int]:
+    """Return the chunks, and the number after the last record, that a file header names.
 
-    def _slot(self, data: bytes) -> Iterator[Chunk]:
-        number = len(self.slots)
-        if not data.strip(b"\0"):
-            self.slots.append(Slot(number, "empty"))
-            return
-        chunk = read_chunk(data, number=number)
-        if chunk is None:
-            first, last = struct.unpack_from("<QQ", data.ljust(CHUNK_HEADER, b"\0"), 8)
-            known = (first, last) if _count(first, last) else (0, -1)
-            self.slots.append(Slot(number, "damaged", *known))
-            return
-        self.slots.append(Slot(number, "chunk", chunk.first, chunk.last))
-        yield chunk
+    Zeros if it is not to be trusted: in a log that was copied while it was open ("dirty").
+    """
+    if len(head) < 128 or head[:8] != FILE_MAGIC or head[120] & 1:
+        return 0, 0
+    return int.from_bytes(head[42:44], "little"), int.from_bytes(head[24:32], "little")
 
 
 def read_chunk(data: bytes, *, number: int) -> Chunk | None:
@@ -167,9 +148,9 @@ def read_chunk(data: bytes, *, number: int) -> Chunk | None:
     if not CHUNK_HEADER <= free <= CHUNK:
         free = CHUNK
     records, holes = _walk(data, free)
-    declared = _count(first, last)
-    if not declared:
-        first, last, declared = _numbers(records)
+    count = _count(first, last)
+    if not count:
+        first, last, count = _numbers(records)
     return Chunk(
         number=number,
         data=data,
@@ -177,7 +158,7 @@ def read_chunk(data: bytes, *, number: int) -> Chunk | None:
         first=first,
         last=last,
         records=records,
-        gaps=_gaps(holes, records, last_id, declared),
+        gaps=_gaps(holes, records, last_id, count),
         checksums=_checksums_fit(data),
     )
 
@@ -249,29 +230,29 @@ def _next_whole(data: bytes, offset: int, free: int) -> int:
 
 
 def _gaps(
-    holes: Sequence[tuple[int, int]], records: Sequence[Record], last_id: int, declared: int
+    holes: Sequence[tuple[int, int]], records: Sequence[Record], last_id: int, count: int
 ) -> tuple[Gap, ...]:
     """Say how many records each hole swallowed: the ids around it tell, if they fit.
 
     A chunk that ends before its declared last record has an empty hole at its end.
     """
     end = records[-1].offset + records[-1].size if records else CHUNK_HEADER
-    if not holes and len(records) < declared and (not records or records[-1].record_id < last_id):
+    if not holes and len(records) < count and (not records or records[-1].record_id < last_id):
         holes = [(end, end)]
-    return tuple(Gap(a, b, _between(a, records, last_id, declared)) for a, b in holes)
+    return tuple(Gap(a, b, _between(a, records, last_id, count)) for a, b in holes)
 
 
-def _between(start: int, records: Sequence[Record], last_id: int, declared: int) -> int | None:
+def _between(start: int, records: Sequence[Record], last_id: int, count: int) -> int | None:
     """Return how many ids are missing at `start`; None if the ids there make no sense."""
     if not records:
-        return declared or None
+        return count or None
     before = [r.record_id for r in records if r.offset < start]
     after = [r.record_id for r in records if r.offset >= start]
-    low = before[-1] if before else after[0] - declared + len(after) - 1
+    low = before[-1] if before else after[0] - count + len(after) - 1
     missing = (after[0] - 1 if after else last_id) - low
     if not 0 < missing <= MOST_RECORDS:  # a seam: what follows is from another time
         missing = last_id - low
-    return missing if 0 < missing <= declared else None
+    return missing if 0 < missing <= count else None
 
 
 def _checksums_fit(data: bytes) -> bool:
@@ -281,15 +262,15 @@ def _checksums_fit(data: bytes) -> bool:
     return (content, header) == struct.unpack_from("<I68xI", data, 52)
 
 
-def lost_slots(walk: Walk) -> list[tuple[Slot, Slot, int | None]]:
+def lost_slots(slots: Sequence[Slot], head: bytes) -> list[tuple[Slot, Slot, int | None]]:
     """List the runs of slots that hold no readable chunk but should: first, last, records lost.
 
     Slots that the file header counts and the file no longer has belong to them. Empty slots
     count only where record numbers are missing that fit into them: behind the last chunk of a
     log that never filled up there is nothing to miss.
     """
-    count, next_number = walk.declared
-    slots = walk.slots + [Slot(n, "missing") for n in range(len(walk.slots), count)]
+    count, next_number = declared(head)
+    slots = [*slots, *(Slot(n, "missing") for n in range(len(slots), count))]
     runs = [list(group) for _, group in groupby(slots, key=lambda slot: slot.state == "chunk")]
     out = []
     for place, run in enumerate(runs):

@@ -189,7 +189,10 @@ def _row(entry: Entry, place: str, problems: list[dict[str, Any]]) -> dict[str, 
 
 
 def _word(value: object) -> str:
-    return value.strip() if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    # JSON can spell half a surrogate pair, which is no text and which no table takes.
+    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").strip()
 
 
 def _key(value: object) -> str:
@@ -225,13 +228,15 @@ _ZONE: Final = re.compile(r"\s?(Z|UTC|[+-]\d\d:?\d\d)$")
 def _when(stamp: object) -> dates.When | None:
     if isinstance(stamp, dict):
         return _described(stamp)
-    if not isinstance(stamp, str):
-        return None
-    written = _DATE.fullmatch(stamp.strip())
+    text_form = str(stamp).strip()
+    written = _DATE.fullmatch(text_form)
     if written:
         moment = _milliseconds(int(written[1]))
         return dates.shifted(moment) if moment is not None else None
-    return _iso(stamp.strip())
+    if re.fullmatch(r"\d{9,10}", text_form):  # seconds since 1970: osquery, which knows it is UTC
+        moment = _milliseconds(int(text_form) * 1000)
+        return dates.instant(moment) if moment is not None else None
+    return _iso(text_form)
 
 
 def _milliseconds(count: int) -> pd.Timestamp | None:

@@ -17,6 +17,7 @@ This file does not know what any event means. It never writes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from io import BytesIO
 from os import PathLike, fspath
 from pathlib import Path
@@ -30,11 +31,13 @@ from kitlib.errors import FormatError, UsageError
 from kitlib.readers.base import Parsed, parsed
 from kitlib.readers.chunks import (
     CHUNK,
+    FILE_HEADER,
     FILE_MAGIC,
     Chunk,
     Record,
-    Walk,
+    Slot,
     lost_slots,
+    walk,
 )
 from kitlib.readers.engines import Decoded, decode_evtx, decode_python_evtx
 from kitlib.readers.payload import Row, Wanted
@@ -156,23 +159,32 @@ def read_evtx_stream(
     if decoders is None:
         raise UsageError(f"no EVTX engine {engine!r}; there are: {', '.join(ENGINES)}")
     wanted = _wanted(events)
-    walk = Walk(stream)
+    head = stream.read(FILE_HEADER)
+    slots: list[Slot] = []
     rows: list[Row] = []
     problems: list[Problem] = []
     unsure: list[int] = []
-    for chunk in walk:
-        decoded, refused = _decode(chunk, decoders, wanted)
-        rows += decoded
-        problems += _chunk_problems(chunk, refused)
-        unsure += [] if chunk.checksums else [chunk.number]
-    try:
-        problems = [*_file_problems(walk, unsure), *problems]
-    except FormatError as error:
-        raise FormatError(f"{name}: {error}" if name else str(error)) from None
+    for slot in walk(stream):
+        slots.append(replace(slot, chunk=None))
+        if slot.chunk is not None:
+            decoded, refused = _decode(slot.chunk, decoders, wanted)
+            rows += decoded
+            problems += _chunk_problems(slot.chunk, refused)
+            unsure += [] if slot.chunk.checksums else [slot.number]
+    _refuse(head, slots, name)
+    found = [{"path": name, **p} for p in (*_file_problems(head, slots, unsure), *problems)]
     out = _frame(rows, name)
-    found = schema.frame("problems", ({"path": name, **problem} for problem in problems))
-    out.attrs["problems"] = Problems(found)
+    out.attrs["problems"] = Problems(schema.frame("problems", found))
     return out
+
+
+def _refuse(head: bytes, slots: list[Slot], name: str) -> None:
+    """Raise if nothing of an event log is there."""
+    where = f"{name}: " if name else ""
+    if not head:
+        raise FormatError(f"{where}the file is empty (0 bytes)")
+    if not sniff(head) and not any(slot.state == "chunk" for slot in slots):
+        raise FormatError(f"{where}not a Windows event log: neither its mark nor a chunk was found")
 
 
 def _wanted(events: Events | None) -> Wanted | None:
@@ -219,19 +231,13 @@ def _place(chunk: Chunk, record: Record) -> str:
     return f"chunk {chunk.number}, record {record.record_id}"
 
 
-def _file_problems(walk: Walk, unsure: list[int]) -> Iterator[Problem]:
-    """Check the file as a whole; raise `FormatError` if nothing of the format is there."""
-    is_log = sniff(walk.head)
-    if not walk.size:
-        raise FormatError("the file is empty (0 bytes)")
-    if not is_log and not any(slot.state == "chunk" for slot in walk.slots):
-        raise FormatError("not a Windows event log: neither its mark nor a chunk was found")
-    if not is_log:
+def _file_problems(head: bytes, slots: list[Slot], unsure: list[int]) -> Iterator[Problem]:
+    if not sniff(head):
         yield _problem("", "the file header is damaged; the chunks were read all the same", 0)
-    if not walk.slots:
-        yield _problem("", f"the file ends before its first chunk ({walk.size} bytes)", None)
+    if not slots:
+        yield _problem("", f"the file ends before its first chunk ({len(head)} bytes)", None)
         return
-    for first, last, lost in lost_slots(walk):
+    for first, last, lost in lost_slots(slots, head):
         place = f"chunk {first.number}"
         if last.number != first.number:
             place = f"chunks {first.number} to {last.number}"

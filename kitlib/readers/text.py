@@ -142,7 +142,9 @@ def cells(text: str, *, header_line: int) -> Iterator[Row]:
     names = [name.strip().lower() for name in next(reader)]
     for row in reader:
         if row:
-            named = dict(zip(names, (cell.strip() for cell in row), strict=False))
+            named: dict[str, str] = {}
+            for name, cell in zip(names, row, strict=False):
+                named[name] = named.get(name) or cell.strip()  # a column may stand there twice
             yield Row(header_line - 1 + reader.line_num, named, len(row) - len(names))
 
 

@@ -7,10 +7,14 @@ millisecond, laptops sleep. All of it follows from the host's own streams.
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from kitlib.simulate.declared import build
 from kitlib.simulate.dice import Dice
 from kitlib.simulate.events import (
     SERVICE_STORE,
@@ -22,6 +26,7 @@ from kitlib.simulate.events import (
     service_note,
     uptime_note,
 )
+from kitlib.simulate.evtx import Typed
 from kitlib.simulate.notes import Note, u32
 
 if TYPE_CHECKING:
@@ -30,36 +35,46 @@ if TYPE_CHECKING:
     from kitlib.simulate.evtx import Value
     from kitlib.simulate.world import HostWorld, World
 
-STORE_APPS: Final = (
-    "9WZDNCRFHVN5-Microsoft.WindowsCalculator",
-    "9NBLGGH4QGHW-Microsoft.MicrosoftStickyNotes",
-    "9WZDNCRFJBH4-Microsoft.Windows.Photos",
-    "9WZDNCRFHVQM-Microsoft.WindowsCommunicationsApps",
-    "9NBLGGH3FRZM-Microsoft.VCLibs.140.00",
-    "9PB2MZ1ZMB1S-Microsoft.Office.OneNote",
-    "9NMPJ99VJBWV-Microsoft.YourPhone",
-    "9N8WTRRSQ8F7-Microsoft.UI.Xaml.2.7",
+WAKE_ZEROS: Final = (
+    "BiosInitDuration",
+    "HiberWriteDuration",
+    "HiberReadDuration",
+    "HiberPagesWritten",
 )
-PRODUCTS: Final = (
-    ("Kontor Zeiterfassung 4.11.2", "Kontor Software"),
-    ("Belegleser 7.0.19", "Belegwerk"),
-    ("PDF Drucker 3.2.0", "Papierlos"),
-    ("Inventar Agent 2.8.5", "Inventar Systeme"),
-)
-SERVICES: Final = (
-    ("Windows Modules Installer", "TrustedInstaller"),
-    ("Windows Update", "wuauserv"),
-    ("Background Intelligent Transfer Service", "BITS"),
-    ("Windows Error Reporting Service", "WerSvc"),
-    ("Software Protection", "sppsvc"),
-    ("Device Setup Manager", "DsmSvc"),
-    ("Microsoft Account Sign-in Assistant", "wlidsvc"),
-)
-HIVES: Final = (
-    r"\??\C:\Users\{user}\AppData\Local\Packages\Microsoft.Windows.Search_cw5n1h2txyewy\Settings\settings.dat",
-    r"\??\C:\ProgramData\Microsoft\Provisioning\Microsoft-Desktop-Provisioning.dat",
-    r"\??\C:\Users\{user}\AppData\Local\Microsoft\Windows\UsrClass.dat",
-)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """An application that is installed now and then."""
+
+    name: str
+    maker: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A Windows service: the name it shows and its key."""
+
+    name: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """What ``noise.toml`` holds."""
+
+    definitions: str
+    store_apps: tuple[str, ...]
+    hives: tuple[str, ...]
+    products: tuple[Product, ...]
+    services: tuple[Service, ...]
+
+
+@cache
+def noise() -> Noise:
+    """Return the stock of ordinary life."""
+    path = Path(__file__).with_name("noise.toml")
+    return build(Noise, tomllib.loads(path.read_text(encoding="utf-8")), path.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +92,7 @@ def routine_updates(world: World, host: HostWorld) -> tuple[Routine, ...]:
     out: list[Routine] = []
     for day in _days(world):
         base = world.window.utc(day)
-        time, app = base + dice.pause(8 * 3600, 16 * 3600), dice.pick(STORE_APPS)
+        time, app = base + dice.pause(8 * 3600, 16 * 3600), dice.pick(noise().store_apps)
         takes_app, lag = dice.happens(0.16), dice.pause(600, 5000)
         if host.presence.on(time) and dice.happens(0.86):
             out.append(Routine(time=time, title=_definition(time), service=SERVICE_UPDATE))
@@ -90,8 +105,7 @@ def _definition(time: datetime) -> str:
     """Definition versions rise with time, the same for all hosts."""
     hours = int(time.timestamp() // 3600) - 454_000
     version = f"1.{355 + hours // 1500}.{hours % 1500}.0"
-    name = "Security Intelligence Update for Microsoft Defender Antivirus - KB2267602"
-    return f"{name} (Version {version})"
+    return noise().definitions.format(version=version)
 
 
 def _days(world: World) -> Iterator[datetime]:
@@ -118,7 +132,8 @@ def _all(world: World, host: HostWorld) -> Iterator[Note]:
     for start, end in host.presence.sleeps:
         yield from _sleep(start, end, host.dice(f"sleep {start.isoformat()}"))
     for start, _ in host.presence.shifts:
-        data: dict[str, Value] = {"TSId": u32(1), "UserSid": user_sid(host)}
+        sid = Typed(kind="sid", value=user_sid(host))
+        data: dict[str, Value] = {"TSId": u32(1), "UserSid": sid}
         yield Note("logged_on", start + host.dice(f"logon {start}").pause(40, 900), data)
 
 
@@ -139,18 +154,18 @@ def _routine(routine: Routine, dice: Dice) -> Iterator[Note]:
 
 def _system_day(world: World, host: HostWorld, day: datetime, dice: Dice) -> Iterator[Note]:
     start, end = world.window.utc(day), world.window.utc(day + timedelta(days=1))
-    noise = host.host.habits.noise
+    much = host.host.habits.noise
     noon = start + timedelta(hours=12, seconds=dice.between(0, 2))
     yield uptime_note(world, host, noon, _uptime(host, noon))
-    for _ in range(dice.count(7 * noise)):
+    for _ in range(dice.count(7 * much)):
         yield _clock(dice.moment(start, end), dice)
-    for _ in range(dice.count(6 * noise)):
+    for _ in range(dice.count(6 * much)):
         yield from _service(dice.moment(start, end), dice)
-    for _ in range(dice.count(2.5 * noise)):
+    for _ in range(dice.count(2.5 * much)):
         yield from _start_type(dice.moment(start, end), dice)
-    for _ in range(dice.count(9 * noise)):
+    for _ in range(dice.count(9 * much)):
         yield _hive(host, dice.moment(start, end), dice)
-    for _ in range(dice.count(1.5 * noise)):
+    for _ in range(dice.count(1.5 * much)):
         yield _denied(world, host, dice.moment(start, end))
 
 
@@ -169,7 +184,8 @@ def _clock(time: datetime, dice: Dice) -> Note:
 
 def _service(time: datetime, dice: Dice) -> Iterator[Note]:
     """SCM 7036 twice: a service starts and soon stops again."""
-    name, key = dice.pick(SERVICES)
+    service = dice.pick(noise().services)
+    name, key = service.name, service.key
     yield service_note(time, name, key, running=True)
     yield service_note(time + dice.pause(60, 900), name, key, running=False)
 
@@ -187,7 +203,7 @@ def _start_type(time: datetime, dice: Dice) -> Iterator[Note]:
 
 
 def _hive(host: HostWorld, time: datetime, dice: Dice) -> Note:
-    name = dice.pick(HIVES).format(user=host.user)
+    name = dice.pick(noise().hives).format(user=host.user)
     data: dict[str, Value] = {
         "HiveNameLength": u32(len(name)),
         "HiveName": name,
@@ -223,9 +239,9 @@ def _application_day(world: World, host: HostWorld, day: datetime, dice: Dice) -
         yield Note(
             "licence_scheduled", time + dice.pause(28, 34), [later, "RulesEngine"], binary=b""
         )
-    product, maker = dice.pick(PRODUCTS)
+    product = dice.pick(noise().products)
     if dice.happens(0.05):
-        yield from app_notes(dice.moment(start, end), product, maker, dice)
+        yield from app_notes(dice.moment(start, end), product.name, product.maker, dice)
     if dice.happens(0.03):
         yield _crash(dice.moment(start, end), dice)
 
@@ -279,5 +295,18 @@ def _sleep(start: datetime, end: datetime, dice: Dice) -> Iterator[Note]:
         "WakeTime": filetime(end),
         "SleepDuration": u32(dice.whole(600, 3000)),
         "WakeDuration": u32(dice.whole(800, 3500)),
+        "DriverInitDuration": u32(dice.whole(300, 2400)),
+        **dict.fromkeys(WAKE_ZEROS, u32(0)),
+        "Attributes": u32(33573888),
+        "TargetState": u32(4),
+        "EffectiveState": u32(4),
+        "WakeSourceType": u32(1),
+        "WakeSourceTextLength": u32(0),
+        "WakeSourceText": "",
+        "WakeTimerOwnerLength": u32(0),
+        "WakeTimerContextLength": u32(0),
+        "NoMultiStageResumeReason": u32(0),
+        "WakeTimerOwner": "",
+        "WakeTimerContext": "",
     }
     yield Note("wake_explained", after + dice.pause(0.8, 2), explained)

@@ -1,12 +1,12 @@
-"""Binary XML as event logs hold it: typed values, templates, and the chunk that shares them.
+"""Binary XML as event logs hold it: templates, their instances, and the chunk that shares them.
 
 A record is an instance of a template: the template holds the elements, the instance the values.
 Inside one 64 KiB chunk every element name and every template stands once, at its first use, and
 is referred to by its offset in the chunk from then on; two tables in the chunk's header find them
 by hash. Because of these offsets a record that does not fit is written anew into the next chunk.
 
-This module knows tokens, values, templates and chunks. It does not know what an event is, nor
-the file around the chunks (`kitlib.simulate.evtx`).
+This module knows tokens, templates and chunks. It does not know what an event is, nor the file
+around the chunks (`kitlib.simulate.evtx`), nor the bytes of a value (`kitlib.simulate.values`).
 
 Facts: "Windows XML Event Log (EVTX)" by J. Metz (libyal), MS-EVEN6 section 2.2.12. Measured on
 real logs, because no document has them: a name's bucket is its hash modulo 64, a template's the
@@ -16,19 +16,19 @@ same hash over its GUID modulo 32; a new entry points to the one that headed its
 from __future__ import annotations
 
 import struct
-import uuid
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain
-from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from kitlib.errors import UsageError
+from kitlib.simulate.values import STRING, utf16
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
 
 CHUNK_SIZE: Final = 65536
 CHUNK_HEADER: Final = 512
@@ -38,24 +38,9 @@ RECORD_HEADER: Final = 24
 FRAGMENT: Final = b"\x0f\x01\x01\x00"
 INSTANCE: Final = b"\x0c\x01"
 END: Final = b"\0"
-EPOCH: Final = datetime(1601, 1, 1, tzinfo=UTC)
 NO_RECORD: Final = 0xFFFFFFFFFFFFFFFF
 NO_DEPENDENCY: Final = 0xFFFF
 LARGEST_VALUE: Final = 0xFFFF
-
-NULL: Final = 0x00
-STRING: Final = 0x01
-UINT8: Final = 0x04
-UINT16: Final = 0x06
-UINT32: Final = 0x08
-UINT64: Final = 0x0A
-BINARY: Final = 0x0E
-GUID: Final = 0x0F
-FILETIME: Final = 0x11
-SID: Final = 0x13
-HEX64: Final = 0x15
-BINXML: Final = 0x21
-STRINGS: Final = 0x81
 
 _NAME_BUCKETS: Final = 64
 _TEMPLATE_BUCKETS: Final = 32
@@ -63,116 +48,6 @@ _U32: Final = struct.Struct("<I")
 _NAME: Final = struct.Struct("<IIHH")
 _RECORD: Final = struct.Struct("<4sIQQ")
 _HEADER: Final = struct.Struct("<8sQQQQIIII")
-
-
-@dataclass(frozen=True, slots=True)
-class Typed:
-    """A value with its type in the record.
-
-    Parameters
-    ----------
-    kind
-        One of the names in `KINDS`; `kitlib.simulate.evtx` has a constructor for each.
-    value
-        What the type holds: numbers as numbers, times as FILETIME ticks, GUID and SID as text.
-    """
-
-    kind: str
-    value: int | float | bytes | str
-
-
-Value: TypeAlias = str | bool | None | Typed
-
-
-def utf16(text: str) -> bytes:
-    """Encode text as the format wants it; NUL ends a string there, so it cannot be part of one."""
-    if "\0" in text:
-        raise UsageError(f"a string of an event cannot hold NUL: {text!r}")
-    return text.encode("utf-16-le")
-
-
-@lru_cache(maxsize=4096)
-def guid_bytes(text: str) -> bytes:
-    """Pack a GUID, with braces or without."""
-    return uuid.UUID(text).bytes_le
-
-
-@lru_cache(maxsize=1024)
-def sid_bytes(text: str) -> bytes:
-    """Pack a security identifier such as ``S-1-5-18`` (MS-DTYP 2.4.2)."""
-    letter, revision, authority, *parts = text.split("-")
-    if letter != "S":
-        raise ValueError(f"not a SID: {text!r}")
-    head = struct.pack("<BB", int(revision), len(parts)) + int(authority).to_bytes(6, "big")
-    return head + struct.pack(f"<{len(parts)}I", *map(int, parts))
-
-
-def systemtime_bytes(ticks: int) -> bytes:
-    """Pack FILETIME ticks as a SYSTEMTIME, which ends at milliseconds."""
-    when = EPOCH + timedelta(microseconds=ticks // 10)
-    weekday = when.isoweekday() % 7
-    date = (when.year, when.month, weekday, when.day)
-    return struct.pack("<8H", *date, when.hour, when.minute, when.second, when.microsecond // 1000)
-
-
-KINDS: Final[Mapping[str, tuple[int, Callable[[Any], bytes]]]] = MappingProxyType(
-    {
-        "i8": (0x03, struct.Struct("<b").pack),
-        "u8": (UINT8, struct.Struct("<B").pack),
-        "i16": (0x05, struct.Struct("<h").pack),
-        "u16": (UINT16, struct.Struct("<H").pack),
-        "i32": (0x07, struct.Struct("<i").pack),
-        "u32": (UINT32, struct.Struct("<I").pack),
-        "i64": (0x09, struct.Struct("<q").pack),
-        "u64": (UINT64, struct.Struct("<Q").pack),
-        "real": (0x0C, struct.Struct("<d").pack),
-        "binary": (BINARY, bytes),
-        "guid": (GUID, guid_bytes),
-        "filetime": (FILETIME, struct.Struct("<Q").pack),
-        "systemtime": (0x12, systemtime_bytes),
-        "sid": (SID, sid_bytes),
-        "hex32": (0x14, struct.Struct("<I").pack),
-        "hex64": (HEX64, struct.Struct("<Q").pack),
-    }
-)
-"""Kind of a typed value: its type code in the record and what packs it."""
-
-_BOOLS: Final = ((0x0D, b"\0\0\0\0"), (0x0D, b"\x01\0\0\0"))
-_NOTHING: Final = (NULL, b"")
-
-
-def encode(value: Value, terminator: bytes = b"") -> tuple[int, bytes]:
-    """Give a value's type code and bytes.
-
-    Parameters
-    ----------
-    value
-        Text, truth, a typed value, or None for NULL.
-    terminator
-        What follows the characters of a string: manifest providers end theirs with NUL.
-
-    Raises
-    ------
-    UsageError
-        The value does not fit its type, or the type is unknown.
-    """
-    if value is None:
-        return _NOTHING
-    try:
-        if isinstance(value, str):
-            return STRING, utf16(value) + terminator
-        if isinstance(value, bool):
-            return _BOOLS[value]
-        code, pack = KINDS[value.kind]
-        return code, pack(value.value)
-    except (struct.error, KeyError, TypeError, ValueError, OverflowError) as error:
-        raise UsageError(f"{value!r} cannot be written as an event's value: {error}") from error
-
-
-def encode_all(values: Iterable[Value], terminator: bytes) -> tuple[list[int], list[bytes]]:
-    """Encode several values: their type codes and their bytes."""
-    pairs = [encode(value, terminator) for value in values]
-    return [code for code, _ in pairs], [blob for _, blob in pairs]
 
 
 @lru_cache(maxsize=256)

@@ -1,4 +1,4 @@
-"""Write real Windows event logs (``.evtx``), and damage them as disks and live copies do.
+"""Write real Windows event logs (``.evtx``).
 
 Events are laid out as Windows lays them out. A manifest provider (one with a GUID) shares one
 template per computer for the ``System`` part, with provider and channel as values; a classic
@@ -6,8 +6,9 @@ source has its names as text in a template of its own, its strings as one array 
 with its size beside it. The payload is a second template inside the first. What is not stated is
 not there: an element or attribute whose value is None is left out of the event.
 
-This module knows events, the file around the chunks and its damage. It does not know tokens and
-tables (`kitlib.simulate.binxml`), nor what any event means.
+This module knows events and the file around the chunks. It does not know tokens and tables
+(`kitlib.simulate.binxml`), the bytes of a value (`kitlib.simulate.values`), nor what any event
+means. Values and damage (`kitlib.simulate.damage`) are passed on, so that one import is enough.
 
 Source: "Windows XML Event Log (EVTX)" by J. Metz (libyal); the layouts are those of real logs.
 """
@@ -24,8 +25,29 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from kitlib.errors import UsageError
-from kitlib.simulate import binxml
-from kitlib.simulate.binxml import Chunk, Element, Slot, Template, Typed, Value
+from kitlib.simulate import binxml, values
+from kitlib.simulate.binxml import Chunk, Element, Slot, Template
+from kitlib.simulate.damage import break_chunk, break_record, truncate
+from kitlib.simulate.values import (
+    Typed,
+    Value,
+    binary,
+    filetime,
+    guid,
+    hex32,
+    hex64,
+    i8,
+    i16,
+    i32,
+    i64,
+    real,
+    sid,
+    systemtime,
+    u8,
+    u16,
+    u32,
+    u64,
+)
 
 __all__ = [
     "Event",
@@ -60,89 +82,6 @@ EVENT_NAMESPACE: Final = "http://schemas.microsoft.com/win/2004/08/events/event"
 _DIRTY: Final = 1
 _FILE: Final = struct.Struct("<8sQQQIHHHH")
 _SIZE: Final = struct.Struct("<H")
-
-
-# What a typed value is, by name -----------------------------------------------------------------
-
-
-def u8(value: int) -> Typed:
-    """Unsigned, 1 byte."""
-    return Typed("u8", value)
-
-
-def u16(value: int) -> Typed:
-    """Unsigned, 2 bytes."""
-    return Typed("u16", value)
-
-
-def u32(value: int) -> Typed:
-    """Unsigned, 4 bytes."""
-    return Typed("u32", value)
-
-
-def u64(value: int) -> Typed:
-    """Unsigned, 8 bytes."""
-    return Typed("u64", value)
-
-
-def i8(value: int) -> Typed:
-    """Signed, 1 byte."""
-    return Typed("i8", value)
-
-
-def i16(value: int) -> Typed:
-    """Signed, 2 bytes."""
-    return Typed("i16", value)
-
-
-def i32(value: int) -> Typed:
-    """Signed, 4 bytes."""
-    return Typed("i32", value)
-
-
-def i64(value: int) -> Typed:
-    """Signed, 8 bytes."""
-    return Typed("i64", value)
-
-
-def hex32(value: int) -> Typed:
-    """Unsigned, 4 bytes, shown as hexadecimal (error codes)."""
-    return Typed("hex32", value)
-
-
-def hex64(value: int) -> Typed:
-    """Unsigned, 8 bytes, shown as hexadecimal (logon ids, masks)."""
-    return Typed("hex64", value)
-
-
-def real(value: float) -> Typed:
-    """Floating point, 8 bytes."""
-    return Typed("real", value)
-
-
-def filetime(value: int) -> Typed:
-    """Time in FILETIME ticks, see `ticks`."""
-    return Typed("filetime", value)
-
-
-def systemtime(value: int) -> Typed:
-    """Time in FILETIME ticks, written as SYSTEMTIME: milliseconds, the rest is cut off."""
-    return Typed("systemtime", value)
-
-
-def guid(value: str) -> Typed:
-    """GUID as text, with braces or without."""
-    return Typed("guid", value)
-
-
-def sid(value: str) -> Typed:
-    """Security identifier as text, ``S-1-…``."""
-    return Typed("sid", value)
-
-
-def binary(value: bytes) -> Typed:
-    """Bytes, shown as hexadecimal."""
-    return Typed("binary", value)
 
 
 # Events -----------------------------------------------------------------------------------------
@@ -215,19 +154,21 @@ def ticks(when: str | datetime) -> int:
     >>> ticks("1601-01-01T00:00:00.0000001Z")
     1
     """
-    finer = 0
-    if isinstance(when, str):
-        found = re.fullmatch(r"(.*?)(?:\.(\d{1,7}))?(Z|[+-]\d\d:?\d\d)?", when.strip())
-        if found is None:
-            raise UsageError(f"not a time in ISO 8601 with up to 7 decimals: {when!r}")
-        stem, decimals, zone = found.groups(default="")
-        finer = int(decimals.ljust(7, "0")) if decimals else 0
-        try:
-            when = datetime.fromisoformat(stem + zone)
-        except ValueError as error:
-            raise UsageError(f"not a time in ISO 8601 with up to 7 decimals: {when!r}") from error
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return (when - binxml.EPOCH) // timedelta(microseconds=1) * 10 + finer
+    moment, finer = _parse(when) if isinstance(when, str) else (when, 0)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (moment - values.EPOCH) // timedelta(microseconds=1) * 10 + finer
+
+
+def _parse(text: str) -> tuple[datetime, int]:
+    """Split a time into whole seconds and ticks: a datetime holds six decimals only."""
+    found = re.fullmatch(r"([^.,]+)(?:\.(\d{1,7}))?(Z|[+-]\d\d:\d\d)?", text)
+    if found is None:
+        raise UsageError(f"not a time in ISO 8601 with up to 7 decimals: {text!r}")
+    seconds, decimals, zone = found.groups(default="")
+    try:
+        return datetime.fromisoformat(seconds + zone), int(decimals.ljust(7, "0"))
+    except ValueError as error:
+        raise UsageError(f"not a time in ISO 8601 with up to 7 decimals: {text!r}") from error
 
 
 def encode_log(
@@ -344,12 +285,13 @@ class _System(NamedTuple):
 def _write_record(chunk: Chunk, event: Event, record_id: int, channel: str, computer: str) -> bool:
     system = _system(_shape(event, channel, computer))
     template, codes, blobs = _payload(event, system.terminator)
+    changing = _changing(system.changing, event, record_id)
     start = chunk.open_record(record_id, event.time)
     chunk.add_instance(system.template)
     buffer = chunk.buffer
     buffer += system.descriptors
     size_at = len(buffer) - 4
-    buffer += _changing(system.changing, event, record_id)
+    buffer += changing
     buffer += system.constant
     payload_at = len(buffer)
     buffer += system.prefix
@@ -384,24 +326,24 @@ def _shape(event: Event, channel: str, computer: str) -> _Shape:
 
 
 def _changing(layout: struct.Struct, event: Event, record_id: int) -> bytes:
-    values = (
-        event.level,
-        event.opcode,
-        event.task,
-        event.event_id,
-        event.qualifiers,
-        event.keywords,
-        event.time,
-        binxml.guid_bytes(event.activity_id) if event.activity_id else None,
-        event.process_id,
-        event.thread_id,
-        record_id,
-        event.version,
-    )
     try:
-        return layout.pack(*[value for value in values if value is not None])
-    except struct.error as error:
-        raise UsageError(f"{event!r} has a number that does not fit its field: {error}") from error
+        fields = (
+            event.level,
+            event.opcode,
+            event.task,
+            event.event_id,
+            event.qualifiers,
+            event.keywords,
+            event.time,
+            values.guid_bytes(event.activity_id) if event.activity_id else None,
+            event.process_id,
+            event.thread_id,
+            record_id,
+            event.version,
+        )
+        return layout.pack(*[field for field in fields if field is not None])
+    except (struct.error, ValueError) as error:
+        raise UsageError(f"{event!r} has a value that does not fit its field: {error}") from error
 
 
 @lru_cache(maxsize=1024)
@@ -411,7 +353,7 @@ def _system(shape: _Shape) -> _System:
     codes = [code for code, _ in changing]
     sizes = [struct.calcsize("<" + layout) for _, layout in changing]
     constants = _constant_values(shape)
-    codes += [code for code, _ in constants] + [binxml.BINXML]
+    codes += [code for code, _ in constants] + [values.BINXML]
     sizes += [len(blob) for _, blob in constants] + [0]
     return _System(
         template=binxml.compile_template(_event_element(shape)),
@@ -426,33 +368,33 @@ def _system(shape: _Shape) -> _System:
 def _changing_fields(shape: _Shape) -> list[tuple[int, str]]:
     """Type code and layout of slots 0 to 11, in the order in which Windows numbers them."""
     present = (
-        (True, binxml.UINT8, "B"),
-        (shape.opcode, binxml.UINT8, "B"),
-        (True, binxml.UINT16, "H"),
-        (True, binxml.UINT16, "H"),
-        (shape.qualifiers, binxml.UINT16, "H"),
-        (True, binxml.HEX64, "Q"),
-        (True, binxml.FILETIME, "Q"),
-        (shape.activity, binxml.GUID, "16s"),
-        (shape.process, binxml.UINT32, "I"),
-        (shape.thread, binxml.UINT32, "I"),
-        (True, binxml.UINT64, "Q"),
-        (shape.version, binxml.UINT8, "B"),
+        (True, values.UINT8, "B"),
+        (shape.opcode, values.UINT8, "B"),
+        (True, values.UINT16, "H"),
+        (True, values.UINT16, "H"),
+        (shape.qualifiers, values.UINT16, "H"),
+        (True, values.HEX64, "Q"),
+        (True, values.FILETIME, "Q"),
+        (shape.activity, values.GUID, "16s"),
+        (shape.process, values.UINT32, "I"),
+        (shape.thread, values.UINT32, "I"),
+        (True, values.UINT64, "Q"),
+        (shape.version, values.UINT8, "B"),
     )
-    return [(code, layout) if there else (binxml.NULL, "") for there, code, layout in present]
+    return [(code, layout) if there else (values.NULL, "") for there, code, layout in present]
 
 
 def _constant_values(shape: _Shape) -> list[tuple[int, bytes]]:
     """Values from slot 12 up to the payload: user, related activity, provider, channel."""
-    user = binxml.encode(Typed("sid", shape.user_sid) if shape.user_sid else None)
+    user = values.encode(sid(shape.user_sid) if shape.user_sid else None)
     if not shape.manifest:
-        return [user] + [binxml.encode(None)] * 6
-    values: list[Value] = [None, shape.provider, Typed("guid", shape.provider_guid), shape.channel]
-    return [user, *map(binxml.encode, values)]
+        return [user] + [values.encode(None)] * 6
+    rest: list[Value] = [None, shape.provider, guid(shape.provider_guid), shape.channel]
+    return [user, *map(values.encode, rest)]
 
 
 def _event_element(shape: _Shape) -> Element:
-    payload = Slot(shape.payload_slot, binxml.BINXML)
+    payload = Slot(shape.payload_slot, values.BINXML)
     content = Element("UserData", (payload,), depends=shape.payload_slot)
     return Element(
         "Event",
@@ -466,36 +408,36 @@ def _event_element(shape: _Shape) -> Element:
 
 def _system_elements(shape: _Shape) -> Iterator[Element]:
     yield Element("Provider", attributes=tuple(_provider_attributes(shape)))
-    qualifiers = (("Qualifiers", Slot(4, binxml.UINT16)),)
-    yield Element("EventID", (Slot(3, binxml.UINT16),), qualifiers, depends=3)
+    qualifiers = (("Qualifiers", Slot(4, values.UINT16)),)
+    yield Element("EventID", (Slot(3, values.UINT16),), qualifiers, depends=3)
+    if shape.version:
+        yield _valued("Version", 11, values.UINT8)
+    yield _valued("Level", 0, values.UINT8)
+    yield _valued("Task", 2, values.UINT16)
+    if shape.opcode:
+        yield _valued("Opcode", 1, values.UINT8)
+    yield _valued("Keywords", 5, values.HEX64)
+    yield Element("TimeCreated", attributes=(("SystemTime", Slot(6, values.FILETIME)),))
+    yield _valued("EventRecordID", 10, values.UINT64)
     if shape.full:
-        yield _valued("Version", 11, binxml.UINT8)
-    yield _valued("Level", 0, binxml.UINT8)
-    yield _valued("Task", 2, binxml.UINT16)
-    if shape.full:
-        yield _valued("Opcode", 1, binxml.UINT8)
-    yield _valued("Keywords", 5, binxml.HEX64)
-    yield Element("TimeCreated", attributes=(("SystemTime", Slot(6, binxml.FILETIME)),))
-    yield _valued("EventRecordID", 10, binxml.UINT64)
-    if shape.full:
-        related = Slot(13 if shape.manifest else 18, binxml.GUID)
-        activity = ("ActivityID", Slot(7, binxml.GUID))
+        related = Slot(13 if shape.manifest else 18, values.GUID)
+        activity = ("ActivityID", Slot(7, values.GUID))
         yield Element("Correlation", attributes=(activity, ("RelatedActivityID", related)))
     if shape.process or shape.thread:
-        process = ("ProcessID", Slot(8, binxml.UINT32))
-        yield Element("Execution", attributes=(process, ("ThreadID", Slot(9, binxml.UINT32))))
+        process = ("ProcessID", Slot(8, values.UINT32))
+        yield Element("Execution", attributes=(process, ("ThreadID", Slot(9, values.UINT32))))
     if shape.manifest:
-        yield _valued("Channel", 16, binxml.STRING)
+        yield _valued("Channel", 16, values.STRING)
     else:
         yield Element("Channel", (shape.channel,))
     yield Element("Computer", (shape.computer,))
-    yield Element("Security", attributes=(("UserID", Slot(12, binxml.SID)),))
+    yield Element("Security", attributes=(("UserID", Slot(12, values.SID)),))
 
 
 def _provider_attributes(shape: _Shape) -> Iterator[tuple[str, str | Slot]]:
     if shape.manifest:
-        yield "Name", Slot(14, binxml.STRING)
-        yield "Guid", Slot(15, binxml.GUID)
+        yield "Name", Slot(14, values.STRING)
+        yield "Guid", Slot(15, values.GUID)
         return
     yield "Name", shape.provider
     if shape.provider_guid:
@@ -514,15 +456,15 @@ def _valued(name: str, index: int, code: int) -> Element:
 def _payload(event: Event, terminator: bytes) -> tuple[Template, list[int], list[bytes]]:
     data = event.data
     if isinstance(data, UserData):
-        codes, blobs = binxml.encode_all(data.fields.values(), terminator)
+        codes, blobs = values.encode_all(data.fields.values(), terminator)
         fields = tuple(zip(data.fields, codes, strict=True))
         return _user_data(data.root, data.namespace, fields), codes, blobs
     if not isinstance(data, Mapping):
         return _unnamed(), *_unnamed_values(data, event.binary)
-    codes, blobs = binxml.encode_all(data.values(), terminator)
+    codes, blobs = values.encode_all(data.values(), terminator)
     template = _named(tuple(zip(data, codes, strict=True)), binary=event.binary is not None)
     if event.binary is not None:
-        codes += [binxml.UINT32, binxml.BINARY]
+        codes += [values.UINT32, values.BINARY]
         blobs += [len(event.binary).to_bytes(4, "little"), event.binary]
     return template, codes, blobs
 
@@ -530,88 +472,39 @@ def _payload(event: Event, terminator: bytes) -> tuple[Template, list[int], list
 def _unnamed_values(strings: Sequence[str], data: bytes | None) -> tuple[list[int], list[bytes]]:
     if isinstance(strings, str):
         raise UsageError(f"the strings of an event are a sequence of texts, not {strings!r}")
-    joined = b"".join([binxml.utf16(text) + b"\0\0" for text in strings])
-    codes = [binxml.STRINGS if strings else binxml.NULL, binxml.UINT32]
-    codes.append(binxml.NULL if data is None else binxml.BINARY)
+    joined = b"".join([values.utf16(text) + b"\0\0" for text in strings])
+    codes = [values.STRINGS if strings else values.NULL, values.UINT32]
+    codes.append(values.NULL if data is None else values.BINARY)
     return codes, [joined, len(data or b"").to_bytes(4, "little"), data or b""]
 
 
 @lru_cache(maxsize=1)
 def _unnamed() -> Template:
-    strings = Element("Data", (Slot(0, binxml.STRINGS),), depends=0)
-    rest = Element("Binary", (Slot(2, binxml.BINARY),), depends=2)
+    strings = Element("Data", (Slot(0, values.STRINGS),), depends=0)
+    rest = Element("Binary", (Slot(2, values.BINARY),), depends=2)
     return binxml.compile_template(Element("EventData", (strings, rest)))
 
 
 @lru_cache(maxsize=4096)
 def _named(fields: tuple[tuple[str, int], ...], *, binary: bool) -> Template:
     content = [
-        Element("Data", (Slot(index, code or binxml.STRING, optional=False),), (("Name", name),))
+        Element("Data", (_field(index, code),), (("Name", name),))
         for index, (name, code) in enumerate(fields)
     ]
     if binary:
-        content.append(Element("Binary", (Slot(len(fields) + 1, binxml.BINARY, optional=False),)))
+        content.append(Element("Binary", (Slot(len(fields) + 1, values.BINARY, optional=False),)))
     return binxml.compile_template(Element("EventData", tuple(content)))
 
 
 @lru_cache(maxsize=1024)
 def _user_data(root: str, namespace: str, fields: tuple[tuple[str, int], ...]) -> Template:
     content = tuple(
-        Element(name, (Slot(index, code or binxml.STRING, optional=False),))
-        for index, (name, code) in enumerate(fields)
+        Element(name, (_field(index, code),)) for index, (name, code) in enumerate(fields)
     )
     attributes = (("xmlns", namespace),) if namespace else ()
     return binxml.compile_template(Element(root, content, attributes))
 
 
-# Damage -----------------------------------------------------------------------------------------
-
-
-def truncate(log: bytes, *, keep: int) -> bytes:
-    """Cut a log after ``keep`` bytes, as a copy that broke off."""
-    if not 0 <= keep <= len(log):
-        raise UsageError(f"keep is 0 to {len(log)} bytes, not {keep}")
-    return log[:keep]
-
-
-def break_chunk(log: bytes, *, chunk: int) -> bytes:
-    """Overwrite the magic of a chunk (counted from 0): its records are lost, the others stand."""
-    at = _chunk_offset(log, chunk)
-    return log[:at] + b"\0BROKEN\0" + log[at + len(binxml.CHUNK_MAGIC) :]
-
-
-def break_record(log: bytes, *, chunk: int, record: int) -> bytes:
-    """Put garbage amid a record's binary XML (both counted from 0).
-
-    It hits the count and the first descriptors of the record's values, behind a template that may
-    be defined there, so that the records after it can still be read.
-    """
-    base = _chunk_offset(log, chunk)
-    at = _values_offset(log, base, _record_offset(log, base, record))
-    garbage = b"\xde\xad\xbe\xef" * 2
-    return log[:at] + garbage + log[at + len(garbage) :]
-
-
-def _chunk_offset(log: bytes, chunk: int) -> int:
-    at = FILE_HEADER + chunk * binxml.CHUNK_SIZE
-    if chunk < 0 or log[at : at + len(binxml.CHUNK_MAGIC)] != binxml.CHUNK_MAGIC:
-        raise UsageError(f"the log has no chunk {chunk}")
-    return at
-
-
-def _record_offset(log: bytes, base: int, record: int) -> int:
-    (free,) = struct.unpack_from("<I", log, base + 48)
-    at = base + binxml.CHUNK_HEADER
-    for _ in range(record):
-        at += struct.unpack_from("<I", log, at + 4)[0] if at < base + free else 0
-    if record < 0 or at >= base + free:
-        raise UsageError(f"the chunk has no record {record}")
-    return at
-
-
-def _values_offset(log: bytes, base: int, record: int) -> int:
-    """Find the values of a record's outer template instance, behind a definition that is there."""
-    at = record + binxml.RECORD_HEADER + len(binxml.FRAGMENT) + 10
-    (defined_at,) = struct.unpack_from("<I", log, at - 4)
-    resident = base + defined_at == at
-    return at + 24 + struct.unpack_from("<I", log, at + 20)[0] if resident else at
+def _field(index: int, code: int) -> Slot:
+    # A slot that may be NULL has to be optional: libevtx refuses the whole record otherwise.
+    return Slot(index, code or values.STRING, optional=code == values.NULL)

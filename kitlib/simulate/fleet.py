@@ -49,9 +49,9 @@ def simulate(scenario: str | Path, *, seed: int, out: Path) -> Path:
     ScenarioError
         If the scenario's file says something wrong.
     """
-    world = grow(load_scenario(scenario), seed=seed)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} is not an empty folder: choose another one to write into")
+    world = grow(load_scenario(scenario), seed=seed)
     logs = {host.name: _write_host(world, host, out / host.name) for host in world.hosts}
     document = json.dumps(truth(world, logs), indent=1, ensure_ascii=False)
     (out / "truth.json").write_bytes(f"{document}\n".encode())

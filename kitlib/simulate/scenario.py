@@ -10,7 +10,6 @@ All times in a scenario are the office's local time; ``Window.utc`` turns them i
 
 from __future__ import annotations
 
-import dataclasses
 import tomllib
 from collections.abc import (  # noqa: TC003  # `declared.build` reads these types at run time
     Iterator,
@@ -472,8 +471,3 @@ def _check_fault(scenario: Scenario, fault: Fault, where: str) -> None:
 def _one_of(value: Any, allowed: Any, where: str) -> None:  # noqa: ANN401  # text or numbers
     if value not in allowed:
         raise ScenarioError(f"{where}: '{value}' is not one of {', '.join(map(str, allowed))}")
-
-
-def fields_of(cls: type) -> list[str]:
-    """Return the keys that a table of this kind may hold, for documentation and tests."""
-    return [item.name for item in dataclasses.fields(cls)]

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from kitlib.simulate.world import HostWorld, World
 
 SCHEMA: Final = "kitlib.truth/1"
-GUILTY: Final = ("supported", "not_separable", "no_control")
-"""Verdicts of worlds in which a change is to blame (and `insufficient`, if a fault is a change)."""
+BLAMELESS: Final = ("not_supported", "insufficient")
+"""Verdicts that name no change (contract)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ def truth(world: World, logs: Mapping[str, Sequence[Log]]) -> dict[str, Any]:
         "window": {"start": stamp(world.start), "end": stamp(world.end)},
         "verdict": {
             "status": verdict.status,
-            "changes": list(_changes(world) if verdict.changes is None else verdict.changes),
+            "changes": _named(world),
             "competing": list(verdict.competing),
         },
         "onset": stamp(min(first)) if first else None,
@@ -246,6 +246,13 @@ def _impact(hosts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "sessions_lost": round(sum(h["sessions_lost"] for h in affected), 1),
         "user_hours_lost": round(sum(h["user_hours_lost"] for h in affected), 3),
     }
+
+
+def _named(world: World) -> list[str]:
+    verdict = world.scenario.verdict
+    if verdict.status in BLAMELESS:
+        return []
+    return _changes(world) if verdict.changes is None else sorted(verdict.changes)
 
 
 def _changes(world: World) -> list[str]:
