@@ -48,8 +48,8 @@ class Limits:
     member_bytes, total_bytes
         Unfolded size of one file, and of all.
     ratio
-        Growth beyond which a member is refused, once it has passed `ratio_from` bytes. Event
-        logs are mostly empty space and pack up to 100:1.
+        Growth of one archive at which it is read no further, once it has given `ratio_from`
+        bytes. Event logs hold much empty space and may pack to a hundredth.
     depth
         Archives inside archives.
     """
@@ -215,12 +215,15 @@ class _RefusedError(Exception):
     """A member is not to be read; the message says why."""
 
 
+class _StoppedError(Exception):
+    """An archive is not to be read any further; the message says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Member:
     """One member of an archive before it is unfolded."""
 
     name: str
-    packed: int  # compressed bytes; 0 if the format does not say
     open: Callable[[], IO[bytes]]
     refused: str = ""
 
@@ -232,23 +235,29 @@ class _Unpacker:
         self._root, self._spool, self._limits = root, spool, limits
         self._numbers = count()
         self._members = self._bytes = 0
+        self._ceilings = [limits.total_bytes]  # of the archives that are open now
 
-    def unfold(self, item: Item, *, inner: str, depth: int = 0) -> Iterator[Item]:
+    def unfold(self, item: Item, *, inner: str) -> Iterator[Item]:
         """Give the members of an archive below the path `inner`, then the item itself."""
         kind = "" if item.refused else archive_kind(item.file)
         if kind == "zip" and _is_document(item.file):
             kind = ""
         if not kind:
             yield item
-        elif depth >= self._limits.depth:
+        elif len(self._ceilings) > self._limits.depth:
             yield replace(item, archive=True, refused="archives nested too deep: not opened")
         else:
-            remark = yield from self._members_of(item, kind, inner, depth)
-            yield replace(item, archive=True, remark=remark)
+            room = max(self._limits.ratio_from, item.size * self._limits.ratio)
+            self._ceilings.append(min(self._ceilings[-1], self._bytes + room))
+            try:
+                remark = yield from self._members_of(item, kind, inner)
+            finally:
+                self._ceilings.pop()
+            yield replace(
+                item, archive=True, remark=" / ".join(filter(None, (item.remark, remark)))
+            )
 
-    def _members_of(
-        self, item: Item, kind: str, inner: str, depth: int
-    ) -> Generator[Item, None, str]:
+    def _members_of(self, item: Item, kind: str, inner: str) -> Generator[Item, None, str]:
         """Give the members; return what kept the rest from being given, or nothing."""
         seen: set[str] = set()
         try:
@@ -258,7 +267,9 @@ class _Unpacker:
                         return f"more than {self._limits.members} files: the rest was not read"
                     self._members += 1
                     path = _join(inner, _unique(_clean(member.name), seen))
-                    yield from self.unfold(self._fetch(member, path), inner=path, depth=depth + 1)
+                    yield from self.unfold(self._fetch(member, path), inner=path)
+        except _StoppedError as stop:
+            return f"{stop}: the rest, from {path} on, was not read"
         except _BROKEN as error:
             return f"the archive is damaged ({_words(error)}): what follows was not read"
         return ""
@@ -272,7 +283,10 @@ class _Unpacker:
             return item
         try:
             with member.open() as source, place.open("wb") as target:
-                remark = self._copy(source, target, member.packed)
+                remark = self._copy(source, target)
+        except _StoppedError:
+            place.unlink(missing_ok=True)
+            raise
         except _RefusedError as refusal:
             place.unlink(missing_ok=True)
             return replace(item, refused=f"{refusal}: not read")
@@ -281,9 +295,9 @@ class _Unpacker:
             return replace(item, refused=f"it cannot be unpacked ({_words(error)})")
         return replace(item, size=place.stat().st_size, remark=remark)
 
-    def _copy(self, source: IO[bytes], target: IO[bytes], packed: int) -> str:
+    def _copy(self, source: IO[bytes], target: IO[bytes]) -> str:
         """Copy within the limits; what a damaged member still gives is kept, with a remark."""
-        size, limits = 0, self._limits
+        size = 0
         while True:
             try:
                 block = source.read(MIB)
@@ -295,13 +309,16 @@ class _Unpacker:
                 return ""
             size += len(block)
             self._bytes += len(block)
-            if size > limits.member_bytes:
-                raise _RefusedError(f"larger than {limits.member_bytes} bytes")
-            if self._bytes > limits.total_bytes:
-                raise _RefusedError(f"the archives unfold to more than {limits.total_bytes} bytes")
-            if packed and size > max(limits.ratio_from, packed * limits.ratio):
-                raise _RefusedError(f"unfolds to more than {limits.ratio} times its packed size")
+            if self._bytes > self._ceilings[-1]:
+                raise _StoppedError(self._too_much())
+            if size > self._limits.member_bytes:
+                raise _RefusedError(f"larger than {self._limits.member_bytes} bytes")
             target.write(block)
+
+    def _too_much(self) -> str:
+        if self._ceilings[-1] == self._limits.total_bytes:
+            return f"the archives unfold to more than {self._limits.total_bytes} bytes"
+        return f"it unfolds to more than {self._limits.ratio} times its packed size"
 
 
 _BROKEN: Final = (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, ValueError)
@@ -326,7 +343,7 @@ def _zip_members(item: Item) -> Generator[_Member]:
                 link = stat.S_ISLNK(info.external_attr >> 16)
                 why = "a link in an archive: not followed" if link else ""
                 why = "encrypted: not read" if info.flag_bits & 1 else why
-                yield _member(info.filename, info.compress_size, partial(opened.open, info), why)
+                yield _member(info.filename, partial(opened.open, info), why)
 
 
 def _tar_members(item: Item) -> Generator[_Member]:
@@ -335,7 +352,7 @@ def _tar_members(item: Item) -> Generator[_Member]:
         for info in opened:
             if not info.isdir():
                 why = "" if info.isfile() else "a link or device in an archive: not followed"
-                yield _member(info.name, 0, partial(_taken, opened, info), why)
+                yield _member(info.name, partial(_taken, opened, info), why)
 
 
 def _taken(opened: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
@@ -347,17 +364,17 @@ def _taken(opened: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
 
 def _gz_members(item: Item) -> Generator[_Member]:
     name = PurePosixPath(item.path).name.removesuffix(".gz")
-    yield _member(name, item.size, partial(_unzipped, item.file), "")
+    yield _member(name, partial(_unzipped, item.file), "")
 
 
 def _unzipped(file: Path) -> IO[bytes]:
     return cast("IO[bytes]", gzip.open(file))
 
 
-def _member(name: str, packed: int, opener: Callable[[], IO[bytes]], why: str) -> _Member:
+def _member(name: str, opener: Callable[[], IO[bytes]], why: str) -> _Member:
     if _outside(name):
         why = "its name points outside the archive: not read"
-    return _Member(name, packed, opener, why)
+    return _Member(name, opener, why)
 
 
 _MEMBERS: Final = {

@@ -163,7 +163,7 @@ def _problems(units: Iterable[Unit], updates: pd.DataFrame) -> Iterator[dict[str
             for content in unit.parsed.problems.to_dict("records"):
                 yield {**{str(key): value for key, value in content.items()}, "path": unit.path}
     for path, rows in updates[updates["host"] == ""].groupby("path"):
-        reason = f"{len(rows)} updates name no host, and neither does a folder or a log beside them"
+        reason = f"no host: its rows ({len(rows)}) name none, nor does a folder or a log beside it"
         yield {"path": path, "place": "", "reason": reason, "records_lost": 0}
 
 
@@ -222,6 +222,6 @@ def _nothing(name: str, units: list[Unit], problems: list[dict[str, Any]]) -> st
     shown = "; ".join(f"{row['path']}: {row['reason']}" for row in problems[:3])
     more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
     return (
-        f"nothing usable in {name}: none of its {len(units)} files gave a record "
+        f"nothing usable in {name}: none of its files ({len(units)}) gave a record "
         f"({shown or 'none is a log or an update history'}{more})"
     )

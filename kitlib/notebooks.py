@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -168,6 +169,49 @@ def run_all(
     ]
 
 
+def with_parameters(notebook: Path, parameters: Mapping[str, Value]) -> str:
+    """Return `notebook` as a clean working copy whose parameter cell holds `parameters`.
+
+    For people: unlike a run, which adds a cell behind the parameters, this writes the values where
+    an analyst looks for them. Outputs and numbers of execution are left out.
+
+    Parameters
+    ----------
+    notebook
+        The ``.ipynb``.
+    parameters
+        Values by name; each must be declared in the cell tagged ``parameters``.
+
+    Returns
+    -------
+    str
+        The text of an ``.ipynb``.
+
+    Raises
+    ------
+    UsageError
+        If the file is no notebook or a parameter is unknown.
+    """
+    nb = _read(notebook)
+    _check_parameters(nb, parameters, notebook.name)
+    for cell in _code(nb):
+        cell["outputs"], cell["execution_count"] = [], None
+    cell = _parameter_cell(nb)
+    for name, value in parameters.items():
+        assignment = (
+            rf"^({re.escape(name)}\b[^=\n]*=\s*)(\"[^\"\n]*\"|'[^'\n]*'|[^#\n]*?)(\s*(?:#.*)?)$"
+        )
+        new = _literal(value)
+        cell["source"] = re.sub(
+            assignment,
+            lambda found, new=new: f"{found[1]}{new}{found[3]}",
+            cell["source"],
+            flags=re.MULTILINE,
+        )
+    text: str = nbformat.writes(nb)  # type: ignore[no-untyped-call]  # nbformat is untyped
+    return text + "\n"
+
+
 # ---------------------------------------------------------------- reading and parameters
 
 
@@ -212,16 +256,21 @@ def _assignments(source: str, name: str) -> Iterator[tuple[str, Value]]:
         yield target.id, ast.literal_eval(value)
 
 
-def _inject(nb: Any, parameters: Mapping[str, Value], name: str) -> None:  # noqa: ANN401  # untyped
-    nb["cells"] = [cell for cell in nb["cells"] if INJECTED not in _tags(cell)]
-    if not parameters:
-        return
+def _check_parameters(nb: Any, parameters: Mapping[str, Value], name: str) -> None:  # noqa: ANN401  # untyped
     cell = _parameter_cell(nb)
     known = dict(_assignments(cell["source"], name)) if cell is not None else {}
     unknown = sorted(set(parameters) - set(known))
     if unknown:
         has = f"it has {', '.join(known)}" if known else "it has no parameters"
         raise UsageError(f"{name} has no parameter {', '.join(unknown)}; {has}")
+
+
+def _inject(nb: Any, parameters: Mapping[str, Value], name: str) -> None:  # noqa: ANN401  # untyped
+    nb["cells"] = [cell for cell in nb["cells"] if INJECTED not in _tags(cell)]
+    _check_parameters(nb, parameters, name)
+    if not parameters:
+        return
+    cell = _parameter_cell(nb)
     source = "\n".join(
         ["# Parameters", *(f"{key} = {_literal(value)}" for key, value in parameters.items())]
     )

@@ -237,20 +237,39 @@ def test_walk_follows_no_link_inside_an_archive(tmp_path):
     assert sum("not followed" in item.refused for item in items.values()) == 5
 
 
+@pytest.mark.parametrize("pack", [zipped, tarred])
 @pytest.mark.parametrize(
     ("limits", "words"),
     [
-        (Limits(member_bytes=1000), "larger than 1000 bytes"),
         (Limits(total_bytes=1000), "unfold to more than 1000 bytes"),
-        (Limits(ratio=10, ratio_from=1000), "more than 10 times its packed size"),
+        (Limits(ratio=10, ratio_from=1000), "unfolds to more than 10 times its packed size"),
     ],
 )
-def test_walk_stops_a_member_that_swells(tmp_path, limits, words):
-    root = put(tmp_path / "e", {"bomb.zip": zipped({"zeros": bytes(4 << 20), "good": b"g"})})
-    items = walked(root, tmp_path, limits)
-    assert words in items["bomb.zip/zeros"].refused
-    used = sum(file.stat().st_size for file in (tmp_path / "spool").iterdir())
-    assert used <= 1
+def test_walk_stops_an_archive_that_swells(tmp_path, pack, limits, words):
+    bomb = pack({"first": b"f", "zeros": bytes(4 << 20), "last": b"l"})
+    items = walked(put(tmp_path / "e", {"bomb": bomb}), tmp_path, limits)
+    assert contents(items) == {"bomb/first": b"f"}
+    assert words in items["bomb"].remark
+    assert "from bomb/zeros on" in items["bomb"].remark
+    assert sum(file.stat().st_size for file in (tmp_path / "spool").iterdir()) == 1
+
+
+def test_walk_stops_an_archive_that_swells_in_another(tmp_path):
+    inner = zipped({"zeros": bytes(8 << 20)})
+    outer = zipped({f"{n}.zip": inner for n in range(50)})  # each is small enough by itself
+    items = walked(
+        put(tmp_path / "e", {"b": outer}), tmp_path, Limits(ratio=200, ratio_from=9 << 20)
+    )
+    unfolded = sum(item.size for item in items.values() if not item.archive)
+    assert unfolded <= 9 << 20
+    assert "more than 200 times" in items["b"].remark
+
+
+def test_walk_leaves_out_a_member_that_is_too_large(tmp_path):
+    root = put(tmp_path / "e", {"a.zip": zipped({"zeros": bytes(4 << 20), "good": b"g"})})
+    items = walked(root, tmp_path, Limits(member_bytes=1000))
+    assert items["a.zip/zeros"].refused == "larger than 1000 bytes: not read"
+    assert contents(items) == {"a.zip/good": b"g"}
 
 
 def test_walk_stops_at_too_many_members(tmp_path):

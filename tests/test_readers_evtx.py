@@ -491,6 +491,20 @@ def test_walk_does_not_read_behind_the_free_space_offset():
     assert shorter.records == chunk.records[:10]
 
 
+def test_walk_without_a_free_space_offset_stops_where_ids_stop_to_rise():
+    newer, older = many(30, first_record_id=900), many(100, first_record_id=100)
+    (free,) = struct.unpack_from("<I", newer, 4096 + 48)
+    stale = read_chunk(older[4096:69632], number=0).records
+    behind = next(record.offset for record in stale if record.offset >= free)
+    gap = struct.pack("<4sI", b"**\0\0", behind - free).ljust(behind - free - 4, b"\0")
+    gap += struct.pack("<I", behind - free)
+    log = bytearray(newer[: 4096 + free] + gap + older[4096 + behind : 69632])
+    struct.pack_into("<I", log, 4096 + 48, 0xFFFFFFFF)
+    got = read(bytes(log))
+    assert list(got["record_id"]) == list(range(900, 930))
+    assert list(got.attrs["problems"]["reason"].str.contains("checksums")) == [True]
+
+
 @pytest.mark.parametrize("first", [1, 5000])
 @pytest.mark.parametrize("number", range(6))
 @pytest.mark.parametrize("dirty", [False, True])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from kitlib.errors import FormatError, UsageError
 from kitlib.readers import com_history, evtx, hotfix, wmic
-from kitlib.readers.base import HEAD_BYTES, Parsed, Reader, parsed
+from kitlib.readers.base import HEAD_BYTES, Parsed, Problems, Reader, parsed
 from kitlib.readers.chunks import CHUNK_MAGIC, FILE_HEADER
 
 if TYPE_CHECKING:
@@ -106,5 +106,5 @@ def read_updates(path: str | Path, *, host: str = "") -> pd.DataFrame:
     updates = rows.updates.assign(
         path=file.name, host=rows.updates["host"].where(rows.updates["host"] != "", host)
     )
-    updates.attrs["problems"] = rows.problems.assign(path=file.name)
+    updates.attrs["problems"] = Problems(rows.problems.assign(path=file.name))
     return updates

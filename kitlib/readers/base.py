@@ -19,6 +19,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 
+class Problems(pd.DataFrame):
+    """Table `problems` as it stands in ``attrs``.
+
+    ``pandas.concat`` compares ``attrs`` with ``==`` and stumbles over a plain DataFrame there;
+    so that event tables can be stacked, two of these are equal or not as a whole.
+    """
+
+    def __eq__(self, other: object) -> bool:  # type: ignore[override]  # see the docstring
+        """Tell whether both hold the same rows."""
+        return isinstance(other, pd.DataFrame) and self.equals(other)
+
+    __hash__ = None  # as for every DataFrame
+
+    def __deepcopy__(self, memo: object = None) -> Problems:
+        """Stay what it is when pandas copies ``attrs``."""
+        return Problems(self.copy())
+
+
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """The rows of one file, as frames of `kitlib.schema`."""

@@ -24,7 +24,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 if TYPE_CHECKING:
@@ -131,9 +131,11 @@ def _slot(number: int, data: bytes) -> Slot:
 def declared(head: bytes) -> tuple[int, int]:
     """Return the chunks, and the number after the last record, that a file header names.
 
-    Zeros if it is not to be trusted: in a log that was copied while it was open ("dirty").
+    Zeros if it is not to be trusted: damaged, or of a log that was copied while it was open
+    ("dirty").
     """
-    if len(head) < 128 or head[:8] != FILE_MAGIC or head[120] & 1:
+    whole = head[:8] == FILE_MAGIC and zlib.crc32(head[:120]).to_bytes(4, "little") == head[124:128]
+    if not whole or head[120] & 1:
         return 0, 0
     return int.from_bytes(head[42:44], "little"), int.from_bytes(head[24:32], "little")
 
@@ -142,12 +144,13 @@ def read_chunk(data: bytes, *, number: int) -> Chunk | None:
     """Walk the records of one chunk; None if it does not begin as chunks do."""
     present = len(data)
     data = data.ljust(CHUNK, b"\0")
-    magic, first, last, _, last_id, _, _, free, _ = _HEADER.unpack_from(data)
+    magic, first, last, *ids, _, _, free, _ = _HEADER.unpack_from(data)
     if magic != CHUNK_MAGIC:
         return None
-    if not CHUNK_HEADER <= free <= CHUNK:
-        free = CHUNK
-    records, holes = _walk(data, free)
+    if CHUNK_HEADER <= free <= CHUNK:
+        records, holes = _walk(data, free)
+    else:
+        records, holes = _before_stale(*_walk(data, CHUNK))
     count = _count(first, last)
     if not count:
         first, last, count = _numbers(records)
@@ -158,7 +161,7 @@ def read_chunk(data: bytes, *, number: int) -> Chunk | None:
         first=first,
         last=last,
         records=records,
-        gaps=_gaps(holes, records, last_id, count),
+        gaps=_gaps(holes, records, (ids[0], ids[1]), count),
         checksums=_checksums_fit(data),
     )
 
@@ -190,6 +193,16 @@ def _walk(data: bytes, free: int) -> tuple[tuple[Record, ...], list[tuple[int, i
             records.append(record)
             offset += record.size
     return tuple(records), holes
+
+
+def _before_stale(
+    records: tuple[Record, ...], holes: list[tuple[int, int]]
+) -> tuple[tuple[Record, ...], list[tuple[int, int]]]:
+    """Cut a walk that had no free-space offset to go by where the ids stop to rise."""
+    rising = [a.record_id < b.record_id for a, b in pairwise(records)]
+    kept = records[: rising.index(False) + 1] if False in rising else records
+    end = kept[-1].offset if kept else 0
+    return kept, [hole for hole in holes if hole[0] < end]
 
 
 def _record(data: bytes, offset: int, free: int) -> Record | None:
@@ -230,28 +243,26 @@ def _next_whole(data: bytes, offset: int, free: int) -> int:
 
 
 def _gaps(
-    holes: Sequence[tuple[int, int]], records: Sequence[Record], last_id: int, count: int
+    holes: Sequence[tuple[int, int]], records: Sequence[Record], ids: tuple[int, int], count: int
 ) -> tuple[Gap, ...]:
     """Say how many records each hole swallowed: the ids around it tell, if they fit.
 
-    A chunk that ends before its declared last record has an empty hole at its end.
+    ``ids`` are the first and the last that the header names, ``count`` how many records. A chunk
+    that ends before its last record has an empty hole at its end.
     """
     end = records[-1].offset + records[-1].size if records else CHUNK_HEADER
-    if not holes and len(records) < count and (not records or records[-1].record_id < last_id):
+    if not holes and len(records) < count and (not records or records[-1].record_id < ids[1]):
         holes = [(end, end)]
-    return tuple(Gap(a, b, _between(a, records, last_id, count)) for a, b in holes)
+    return tuple(Gap(a, b, _between(a, records, ids, count)) for a, b in holes)
 
 
-def _between(start: int, records: Sequence[Record], last_id: int, count: int) -> int | None:
+def _between(start: int, records: Sequence[Record], ids: tuple[int, int], count: int) -> int | None:
     """Return how many ids are missing at `start`; None if the ids there make no sense."""
-    if not records:
-        return count or None
-    before = [r.record_id for r in records if r.offset < start]
-    after = [r.record_id for r in records if r.offset >= start]
-    low = before[-1] if before else after[0] - count + len(after) - 1
-    missing = (after[0] - 1 if after else last_id) - low
-    if not 0 < missing <= MOST_RECORDS:  # a seam: what follows is from another time
-        missing = last_id - low
+    low = max((r.record_id for r in records if r.offset < start), default=ids[0] - 1)
+    high = min((r.record_id for r in records if r.offset >= start), default=ids[1] + 1)
+    if not 0 < high - low - 1 <= MOST_RECORDS:  # a seam: what follows is from another time
+        high = ids[1] + 1
+    missing = high - low - 1
     return missing if 0 < missing <= count else None
 
 

@@ -6,7 +6,8 @@ Why XML from Rust and not JSON: the JSON hides a name that occurs twice behind m
 (``a``, ``a_1``, which may be real ones as well). The XML loses nothing, and its emitter is strict:
 ``& < > " '`` are escaped, control characters raw. An XML parser refuses those characters, so the
 text is cut with one regular expression instead, which is also faster. Measured on five System and
-Security logs (11,912 records, one core): Rust XML alone MEASURED.
+Security logs (11,912 records, one core, records/s): Rust XML alone 519 k, Rust JSON 473 k, that JSON
+parsed by orjson 233 k, rows as made here 39 k; rows from python-evtx 1.6 k, its own XML 0.2 k.
 
 Why nodes from python-evtx: its XML is slow (the template is parsed again for every record),
 rounds times to 1-2 us, turns string arrays into one escaped blob and fails on some characters.
@@ -38,6 +39,7 @@ from kitlib.readers.payload import (
     add_field,
     canonical,
     columns,
+    nanoseconds,
     payload,
     row,
 )
@@ -55,6 +57,9 @@ _TAG = re.compile(r'<(/?)([^\s<>/!?]+)((?: [^\s=<>]+="[^"]*")*)>([^<]*)')
 _ATTRIBUTE = re.compile(r' ([^\s=<>]+)="([^"]*)"')
 _ESCAPE = re.compile(r"&(?:#(\d+)|(amp|lt|gt|quot|apos));")
 _FIELD = re.compile(r'<(Data|Binary)(?: Name="([^"]*)")?>([^<]*)</\1>')
+_OWN = re.compile(
+    r'<TimeCreated SystemTime="([^"&]+)"></TimeCreated><EventRecordID>(\d{1,18})</EventRecordID>'
+)
 _FLAT_BEGIN = "</System><EventData>"
 _FLAT_END = "</EventData></Event>"
 _CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
@@ -87,10 +92,12 @@ def decode_evtx(chunk: Chunk, records: tuple[Record, ...], wanted: Wanted | None
 def _evtx_row(xml: str, record: Record, wanted: Wanted | None) -> Row | object:
     end = xml.index("</System>")
     constant, own = _cut(xml[:end])
-    fields = {name: value for piece in constant for name, value in _piece(piece).items()}
+    fields: dict[str, Any] = {}
+    for piece in constant:
+        fields |= _piece(piece)
     if wanted is not None and not wanted(fields):
         return SKIPPED
-    fields |= columns(_flat(own))
+    fields |= _own(own)
     data = _flat_payload(xml, end)
     if data is None:
         data = payload(parse_xml(xml).children)
@@ -113,6 +120,14 @@ def _cut(head: str) -> tuple[tuple[str, ...], str]:
 @lru_cache(maxsize=8192)
 def _piece(xml: str) -> dict[str, Any]:
     return columns(_flat(xml))
+
+
+def _own(xml: str) -> dict[str, Any]:
+    """Read a record's own time and id; the usual form of the two in one go."""
+    found = _OWN.fullmatch(xml)
+    if found is None:
+        return columns(_flat(xml))
+    return {"time_created": nanoseconds(found[1]), "record_id": int(found[2])}
 
 
 def _flat(xml: str) -> Iterator[Element]:

@@ -28,7 +28,7 @@ import pandas as pd
 
 from kitlib import schema
 from kitlib.errors import FormatError, UsageError
-from kitlib.readers.base import Parsed, parsed
+from kitlib.readers.base import Parsed, Problems, parsed
 from kitlib.readers.chunks import (
     CHUNK,
     FILE_HEADER,
@@ -54,24 +54,6 @@ ENGINES: Final[dict[str, tuple[Decoder, ...]]] = {
     "python-evtx": (decode_python_evtx,),
 }
 """Per engine name the decoders that are asked in turn for what the one before refused."""
-
-
-class Problems(pd.DataFrame):
-    """Table `problems` as it stands in ``attrs``.
-
-    ``pandas.concat`` compares ``attrs`` with ``==`` and stumbles over a plain DataFrame there;
-    so that event tables can be stacked, two of these are equal or not as a whole.
-    """
-
-    def __eq__(self, other: object) -> bool:  # type: ignore[override]  # see the docstring
-        """Tell whether both hold the same rows."""
-        return isinstance(other, pd.DataFrame) and self.equals(other)
-
-    __hash__ = None  # as for every DataFrame
-
-    def __deepcopy__(self, memo: object = None) -> Problems:
-        """Stay what it is when pandas copies ``attrs``."""
-        return Problems(self.copy())
 
 
 def sniff(head: bytes) -> bool:
@@ -109,7 +91,13 @@ def read_evtx(
 
     Notes
     -----
-    ``data`` is described in `kitlib.readers.payload`.
+    ``data`` is described in `kitlib.readers.payload`. A log that was cut exactly between two
+    chunks while it was in use cannot be told from a whole one.
+
+    Examples
+    --------
+    >>> boots = [("System", "Microsoft-Windows-Kernel-General", 12)]
+    >>> read_evtx("System.evtx", events=boots)["data"].str["QfeVersion"]  # doctest: +SKIP
     """
     file = Path(fspath(path))
     if not file.is_file():
@@ -217,7 +205,7 @@ def _chunk_problems(chunk: Chunk, refused: list[Record]) -> Iterator[Problem]:
         what = f"{gap.end - gap.start} bytes from {gap.start} hold no readable record"
         if gap.start == gap.end:
             what = "the chunk ends before the last record that its header names"
-        if gap.start >= chunk.present or (gap.end == CHUNK > chunk.present):
+        if chunk.present < CHUNK and gap.end >= chunk.present:
             what = f"the file is cut off {chunk.present} bytes into this chunk"
         yield _problem(place, what, gap.records_lost)
     for record in refused:

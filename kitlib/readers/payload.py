@@ -29,6 +29,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 from sys import intern
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -97,12 +98,18 @@ class Wanted:
             for c, p, i in events
         }
 
+        self._known: dict[tuple[str, str, int | None], bool] = {}
+
     def __call__(self, fields: Mapping[str, Any]) -> bool:
         """Tell whether an event with these columns is asked for; case does not count."""
-        c = fields.get("channel", "").casefold()
-        p = fields.get("provider", "").casefold()
-        i = fields.get("event_id")
-        return any((x, y, z) in self._keys for x in (c, None) for y in (p, None) for z in (i, None))
+        kind = (fields.get("channel", ""), fields.get("provider", ""), fields.get("event_id"))
+        if kind not in self._known:
+            self._known[kind] = self._asked(*kind)
+        return self._known[kind]
+
+    def _asked(self, channel: str, provider: str, event_id: int | None) -> bool:
+        places = ((channel.casefold(), None), (provider.casefold(), None), (event_id, None))
+        return any(key in self._keys for key in product(*places))
 
 
 def canonical(text: str | None) -> str | None:
