@@ -42,27 +42,29 @@ def find_attempts(timeline: pd.DataFrame, incident: Incident) -> pd.DataFrame:
     Notes
     -----
     A connection id that is used again starts a new attempt at each new start. Facts without an
-    id are attempts of their own.
+    id are attempts of their own. The same fact told twice (by a log and by its text export) counts
+    once. Facts of no known host are left out.
     """
     facts = timeline[
-        (timeline["activity"] == incident.activity) & timeline["action"].isin(_STEPS)
+        (timeline["activity"] == incident.activity)
+        & timeline["action"].isin(_STEPS)
+        & (timeline["host"] != "")
     ].sort_values(["host", "connection", "time", "record_id"], kind="stable")
     if facts.empty:
         return schema.empty("attempts")
-    facts = facts.assign(ref=record_refs(facts))
-    grouped = facts.groupby(_attempt_numbers(facts), sort=False)
-    text = {
-        name: grouped[name].agg(_first_text) for name in ("host", "user", "target", "connection")
-    }
-    ends = facts[facts["outcome"] != ""].groupby(_attempt_numbers(facts), sort=False)
-    stage = facts.loc[facts["stage"] != "", "stage"].groupby(_attempt_numbers(facts)).last()
+    facts = facts.assign(ref=record_refs(facts), number=_attempt_numbers(facts))
+    grouped = facts.groupby("number", sort=True)
+    texts = facts[["user", "target", "stage"]]
+    said = texts.where(texts != "").groupby(facts["number"], sort=True)
+    ends = facts[facts["outcome"] != ""].groupby("number", sort=True)
     out = pd.DataFrame(
         {
-            **text,
+            **{name: grouped[name].first() for name in ("host", "connection")},
+            **{name: said[name].first() for name in ("user", "target")},
             "time": grouped["time"].min(),
             "outcome": ends["outcome"].last(),
             "code": ends["code"].last(),
-            "stage": stage,
+            "stage": said["stage"].last(),
             "duration": (grouped["time"].max() - grouped["time"].min()).dt.total_seconds(),
             "records": grouped["ref"].agg(list),
         }
@@ -75,24 +77,26 @@ def find_attempts(timeline: pd.DataFrame, incident: Incident) -> pd.DataFrame:
 
 def _attempt_numbers(facts: pd.DataFrame) -> pd.Series[int]:
     """Give each fact the number of its attempt: new at a new id, a start, and after an end."""
-    same = (facts["host"] == facts["host"].shift()) & (
-        facts["connection"] == facts["connection"].shift()
+    before = facts.shift()
+    same = (facts["host"] == before["host"]) & (facts["connection"] == before["connection"])
+    told_again = (
+        same
+        & (facts["time"] == before["time"])
+        & (facts["action"] == before["action"])
+        & (facts["code"] == before["code"])
     )
-    ended = facts["outcome"].shift().fillna("") != ""
+    ended = before["outcome"].fillna("") != ""
     new = ~same | (facts["action"] == "attempt_started") | ended | facts["connection"].isin(_NO_ID)
-    return new.cumsum().astype("int64")
-
-
-def _first_text(values: pd.Series[str]) -> str:
-    return next((value for value in values if value), "")
+    return (new & ~told_again).cumsum().astype("int64")
 
 
 def _episodes(attempts: pd.DataFrame) -> pd.Series[int]:
     """Give each attempt the number of its burst, in order of time within each host."""
     by_host = attempts.sort_values(["host", "time"], kind="stable")
+    pause = by_host["time"] - by_host["time"].shift()
     new = (
         (by_host["host"] != by_host["host"].shift())
-        | (by_host["time"] - by_host["time"].shift() > BURST)
+        | ~(pause <= BURST)  # also where a time is missing
         | (by_host["outcome"].shift() == "success")
     )
     return new.cumsum().astype("int64").reindex(attempts.index)

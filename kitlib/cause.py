@@ -6,7 +6,8 @@ answers, not failures. This file decides; masks, likelihoods and legs are comput
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,10 +21,21 @@ from kitlib.suspects import Suspect, find_suspects, in_effect
 
 if TYPE_CHECKING:
     from kitlib.incident import Incident
+    from kitlib.stats import Floats
 
 MIN_HOSTS: Final = 4
+"""Fewer hosts with attempts than this say nothing about a fleet."""
+
 MIN_AFFECTED: Final = 3
+"""Hosts that must fail with a change in effect before it is blamed: one machine is an anecdote."""
+
 SURE: Final = 0.95
+"""Probability from which on a change is blamed."""
+
+CLEARED: Final = 0.8
+"""Probability from which on no change is to blame, or a cause beside changes is named. Lower than
+`SURE`: a change that was on four hosts and bit none of them can never be cleared altogether."""
+
 MODEL_DOUBT: Final = 0.01
 """No probability above 1 minus this is stated: the true cause may be none of those weighed."""
 
@@ -34,6 +46,10 @@ Instant = pd.Timestamp | NaTType
 
 _UNKNOWN: Final[tuple[Instant, Instant, Instant]] = (pd.NaT, pd.NaT, pd.NaT)
 _SEEN: Final = ("success", "failure")
+_OTHER: Final = {
+    "shared_outage": "an outage that everybody had",
+    "trend": "a failure rate of everybody that changes over the weeks",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +64,8 @@ class Cause:
         First failure under the guilty change, and the interval it lies in; NaT where none.
     bad, cured
         Rows of the exposure table in which the guilty change, or its cure, is in effect.
+    outage
+        From and to of the outage that explains the failures instead; NaT where none does.
     """
 
     status: str
@@ -60,6 +78,7 @@ class Cause:
     onset: tuple[Instant, Instant, Instant]
     bad: pd.DataFrame = field(repr=False)
     cured: pd.DataFrame = field(repr=False)
+    outage: tuple[Instant, Instant] = (pd.NaT, pd.NaT)
 
     @property
     def blames(self) -> bool:
@@ -88,7 +107,7 @@ def make_episodes(attempts: pd.DataFrame, incident: Incident) -> pd.DataFrame:
     An episode failed when the symptom showed in it and no attempt of it succeeded. Attempts that
     were cancelled or have no end in the log are left out of the episode.
     """
-    seen = attempts[attempts["outcome"].isin(_SEEN)]
+    seen = attempts[attempts["outcome"].isin(_SEEN)].sort_values("episode", kind="stable")
     symptom = (seen["outcome"] == "failure") & incident.is_symptom(seen["code"])
     worked = seen["outcome"] == "success"
     grouped = seen.assign(symptom=symptom, worked=worked).groupby("episode", sort=True)
@@ -97,10 +116,20 @@ def make_episodes(attempts: pd.DataFrame, incident: Incident) -> pd.DataFrame:
         time=("time", "min"),
         symptom=("symptom", "any"),
         worked=("worked", "any"),
-        records=("records", "sum"),
     )
-    out["failed"] = out["symptom"] & ~out["worked"]
+    out["failed"] = out["symptom"].astype(bool) & ~out["worked"].astype(bool)
+    out["records"] = _gathered(seen)
     return out.reset_index(drop=True)[["host", "time", "failed", "records"]]
+
+
+def _gathered(seen: pd.DataFrame) -> list[list[str]]:
+    """Record ids of each episode; `seen` is sorted by episode."""
+    starts = np.flatnonzero(seen["episode"].ne(seen["episode"].shift()).fillna(value=True))
+    records = seen["records"].tolist()
+    return [
+        [ref for own in records[low:high] for ref in own]
+        for low, high in pairwise([*starts.tolist(), len(records)])
+    ]
 
 
 def judge_cause(
@@ -125,23 +154,46 @@ def judge_cause(
     and no update list) are left out and counted in the first check.
     """
     episodes = make_episodes(attempts, incident)
-    known = episodes["host"].isin(exposure["host"].unique())
+    known = episodes["host"].isin(_of_known_state(exposure))
     episodes = episodes[known].reset_index(drop=True)
     data = _data_check(episodes, attempts, coverage, unknown=int((~known).sum()))
     if not data.passed:
-        return _insufficient(data, exposure)
+        return _insufficient(data, exposure, _lack(data, episodes))
     panel = Panel.of(episodes)
     suspects = find_suspects(exposure, episodes, incident)
-    if not suspects:
-        return _insufficient(data, exposure, "no change was in effect for a part of the attempts")
     weights = weigh(panel, suspects)
+    if not suspects:
+        return _without_suspects(data, panel, weights, exposure)
     table = suspects_table(panel, suspects, weights)
-    best = int(np.argmax(weights.changes))
-    row = weights.best_mask[best]
-    suspect = suspects[best]
+    tied = _tied(suspects, weights)
+    lead = tied[0]
+    suspect, row = suspects[lead], weights.best_mask[lead]
     scene = legs.Scene(episodes, panel, suspect.masks[row], suspect.spans[row])
     checks = _legs(scene, attempts, incident, weights)
     return _verdict(scene, suspects, weights, table, (data, *checks))
+
+
+def _of_known_state(exposure: pd.DataFrame) -> pd.Series[str]:
+    """Hosts whose operating-system state is known; a list of drivers alone does not say it."""
+    system = exposure.loc[exposure["revision"].notna(), "host"]
+    return system if len(system) else exposure["host"]
+
+
+def _tied(suspects: list[Suspect], weights: Weights) -> list[int]:
+    """Suspects that fit about as well as the most probable one; the best known one leads.
+
+    The profile's own leads, then one whose cure is known, then the more probable.
+    """
+    best = int(np.argmax(weights.changes))
+    near = np.flatnonzero(weights.fit >= weights.fit[best] - np.log(INSEPARABLE))
+    return sorted(
+        near.tolist(),
+        key=lambda place: (
+            not suspects[place].named,
+            suspects[place].cured[weights.best_mask[place]].empty,
+            -weights.changes[place],
+        ),
+    )
 
 
 def _data_check(
@@ -155,16 +207,25 @@ def _data_check(
         f"{affected} of them with the symptom"
         + (f"; {unknown} episodes on hosts of unknown state are left out" if unknown else "")
     )
-    return Check("enough data", hosts >= MIN_HOSTS and affected >= MIN_AFFECTED, text)
+    return Check("enough data", hosts >= MIN_HOSTS and affected > 0, text)
 
 
-def _insufficient(data: Check, exposure: pd.DataFrame, why: str = "") -> Cause:
+def _lack(data: Check, episodes: pd.DataFrame) -> str:
+    """Say what is missing; that nothing failed is not the same as that nothing was seen."""
+    if episodes.empty:
+        return f"Nothing can be said: no attempt on a host of known state ({data.text})."
+    if not episodes["failed"].any():
+        return f"There is nothing to explain: no episode ended with the symptom ({data.text})."
+    return f"Too little to say what caused the failures: {data.text}."
+
+
+def _insufficient(data: Check, exposure: pd.DataFrame, text: str) -> Cause:
     return Cause(
         status="insufficient",
         changes=(),
         competing=(),
         probability=0.0,
-        text=f"Too little to say what caused the failures: {why or data.text}.",
+        text=text,
         checks=(data,),
         suspects=schema.empty("suspects"),
         onset=_UNKNOWN,
@@ -173,16 +234,40 @@ def _insufficient(data: Check, exposure: pd.DataFrame, why: str = "") -> Cause:
     )
 
 
+def _without_suspects(data: Check, panel: Panel, weights: Weights, exposure: pd.DataFrame) -> Cause:
+    """No change came or went: an outage that began and ended can still be seen."""
+    first, last = weights.outage_days
+    inside = first > 0 or last < len(panel.days) - 1
+    if weights.shared_outage < CLEARED or not inside:
+        why = "no change came or went while there were attempts, so none can be compared"
+        return _insufficient(data, exposure, f"Too little to say what caused the failures: {why}.")
+    return replace(
+        _insufficient(data, exposure, ""),
+        status="not_supported",
+        competing=("shared_outage",),
+        probability=min(weights.shared_outage, 1 - MODEL_DOUBT),
+        text="No change came or went while there were attempts; the evidence fits an outage that "
+        "everybody had.",
+        outage=_outage(panel, weights),
+    )
+
+
+def _outage(panel: Panel, weights: Weights) -> tuple[Instant, Instant]:
+    first, last = weights.outage_days
+    return panel.days[first], panel.days[last] + pd.Timedelta(days=1)
+
+
 def _legs(
     scene: legs.Scene, attempts: pd.DataFrame, incident: Incident, weights: Weights
 ) -> tuple[Check, ...]:
     exposed = pd.Series(in_effect(scene.spans, attempts), index=attempts.index)
     first, last = (scene.panel.days[day].strftime("%Y-%m-%d") for day in weights.outage_days)
     shared = Check(
-        "no shared outage",
-        weights.shared_outage < 1 - SURE,
+        "no shared outage or trend",
+        weights.shared_outage + weights.trend < 1 - SURE,
         f"an outage of everybody (at best {first} to {last}) has probability "
-        f"{weights.shared_outage:.3f}, no common cause at all {weights.nothing:.3f}",
+        f"{weights.shared_outage:.3f}, a trend {weights.trend:.3f}, no common cause at all "
+        f"{weights.nothing:.3f}",
     )
     return (
         legs.same_day_controls(scene, legs.risk_difference(scene.panel, scene.mask)),
@@ -212,12 +297,23 @@ def suspects_table(panel: Panel, suspects: list[Suspect], weights: Weights) -> p
                 "first_start": suspect.spans[row]["start"].min(),
             }
         )
-    out = schema.frame("suspects", rows).assign(place=range(len(rows)), weight=weights.changes)
+    out = schema.frame("suspects", rows).assign(weight=weights.changes, fit=weights.fit)
     out = out.sort_values(["weight", "change"], ascending=[False, True], ignore_index=True)
     out["rank"] = range(1, len(out) + 1)
-    drops = out["weight"] * INSEPARABLE < out["weight"].shift().fillna(np.inf)
-    out["group"] = drops.cumsum() + (0 if drops.iloc[0] else 1)
+    out["group"] = _groups(out["fit"].to_numpy())
     return schema.coerce("suspects", out)
+
+
+def _groups(fit: Floats) -> list[int]:
+    """Give numbers to the groups of what fits about as well as the first of its group."""
+    groups: list[int] = []
+    leaders: list[float] = []
+    for value in fit:
+        near = [n for n, lead in enumerate(leaders) if abs(lead - value) <= np.log(INSEPARABLE)]
+        if not near:
+            leaders.append(float(value))
+        groups.append(near[0] + 1 if near else len(leaders))
+    return groups
 
 
 def _verdict(
@@ -227,54 +323,64 @@ def _verdict(
     table: pd.DataFrame,
     checks: tuple[Check, ...],
 ) -> Cause:
-    best = int(np.argmax(weights.changes))
-    total = float(weights.changes.sum())
-    tied = [
-        suspect
-        for suspect, weight in zip(suspects, weights.changes, strict=True)
-        if weight * INSEPARABLE >= weights.changes[best]
-    ]
+    tied = _tied(suspects, weights)
+    lead, row = tied[0], weights.best_mask[tied[0]]
     passed = {check.name: check.passed for check in checks}
-    identified = passed["same-day controls"] is not None or passed["reversal"] is not None
-    status = _status(weights, total, len(tied), identified=identified, passed=passed)
+    k1, _ = scene.panel.counts(scene.mask)
+    failing = int((k1 > 0).sum())
+    status = _status(weights, lead, len(tied), failing=failing, passed=passed)
     blames = status in ("supported", "not_separable", "no_control")
-    guilty = tied if status == "not_separable" else tied[:0] or [suspects[best]]
-    labels = tuple(dict.fromkeys(label for s in guilty for label in s.labels)) if blames else ()
-    probability = total if status == "not_separable" else float(weights.changes[best])
-    competing = ("shared_outage",) if weights.shared_outage >= 0.5 else ()
-    if status == "not_supported":
-        probability = weights.nothing + weights.shared_outage
-    row = weights.best_mask[best]
-    empty = suspects[best].spans[row].head(0)
+    guilty = [suspects[place] for place in tied] if blames else []
+    labels = tuple(dict.fromkeys(label for suspect in guilty for label in suspect.labels))
+    probability = float(weights.changes[tied].sum()) if blames else weights.no_change
+    competing = () if blames else _competing(weights)
+    empty = suspects[lead].spans[row].head(0)
     return Cause(
         status=status,
         changes=labels,
-        competing=competing if not blames else (),
+        competing=competing,
         probability=min(probability, 1 - MODEL_DOUBT),
         text=_sentence(status, labels, probability, competing, scene),
         checks=checks,
         suspects=table,
         onset=_onset(scene) if blames else _UNKNOWN,
-        bad=suspects[best].spans[row] if blames else empty,
-        cured=suspects[best].cured[row] if blames else empty,
+        bad=suspects[lead].spans[row] if blames else empty,
+        cured=suspects[lead].cured[row] if blames else empty,
+        outage=_outage(scene.panel, weights) if "shared_outage" in competing else (pd.NaT, pd.NaT),
     )
 
 
+def _competing(weights: Weights) -> tuple[str, ...]:
+    names = {"shared_outage": weights.shared_outage, "trend": weights.trend}
+    return tuple(name for name, probability in names.items() if probability >= CLEARED)
+
+
 def _status(
-    weights: Weights, total: float, tied: int, *, identified: bool, passed: dict[str, bool | None]
+    weights: Weights, lead: int, tied: int, *, failing: int, passed: dict[str, bool | None]
 ) -> str:
     """Choose the verdict; whether causes can be told apart comes before how likely they are."""
-    if weights.nothing + weights.shared_outage >= SURE:
+    identified = passed["same-day controls"] is not None or passed["reversal"] is not None
+    if not identified and failing >= MIN_AFFECTED and _timing_fits(weights, lead):
+        return "no_control"
+    if weights.no_change >= CLEARED:
         return "not_supported"
-    if not identified:
-        return "no_control" if total >= 0.5 else "insufficient"
-    if total < SURE:
+    if weights.no_change > 1 - SURE or failing < MIN_AFFECTED or not identified:
         return "insufficient"
-    if tied > 1:
-        return "not_separable"
-    if passed["same-day controls"] or passed["reversal"]:
-        return "supported"
-    return "insufficient"
+    if not (passed["same-day controls"] or passed["reversal"]):
+        return "insufficient"
+    return "supported" if tied == 1 else "not_separable"
+
+
+def _timing_fits(weights: Weights, lead: int) -> bool:
+    """Tell whether the change fits as well as the outage that fits best, whatever came before.
+
+    Where everybody changed at once the data cannot choose between the two, only the priors could,
+    and those depend on how many other changes happen to be in the evidence.
+    """
+    return bool(
+        weights.fit[lead] >= weights.outage_fit - np.log(INSEPARABLE)
+        and weights.nothing + weights.trend < 0.5
+    )
 
 
 def _sentence(
@@ -300,12 +406,21 @@ def _sentence(
     if status == "no_control":
         return (
             f"The timing fits {names}, but nothing in the evidence can rule out another cause: "
-            "no host without it tried on the same days and no way back was seen."
+            "too few hosts without it tried on the same days, and no way back was seen on enough "
+            "of them."
         )
     if status == "not_supported":
-        other = "an outage that everybody had" if competing else "no common cause that shows"
+        other = " and ".join(_OTHER[name] for name in competing) or "no common cause that shows"
         return f"No change explains the failures {sure}; the evidence fits {other}."
-    return "The explanations cannot be told apart with this evidence."
+    if failing < MIN_AFFECTED:
+        return (
+            f"Too little to say what caused the failures: only {failing} hosts fail with the most "
+            f"probable change in effect, {MIN_AFFECTED} are the least."
+        )
+    return (
+        f"Too little to say what caused the failures: probability {1 - probability:.2f} for "
+        f"changes, {probability:.2f} for causes beside them, and the checks do not settle it."
+    )
 
 
 def _onset(scene: legs.Scene) -> tuple[Instant, Instant, Instant]:

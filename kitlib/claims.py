@@ -23,6 +23,9 @@ _WORDS: Final = {True: "passed", False: "FAILED", None: "not testable"}
 _MARKS: Final = {True: "✔", False: "✘", None: "○"}
 _COLOURS: Final = {True: "#0072b2", False: "#d55e00", None: "#6b6b6b"}
 
+_AS_IT_IS: Final = 'class="tex2jax_ignore mathjax_ignore"'
+"""Keeps Jupyter from reading the dollar signs of machine accounts (``PC01$``) as formulas."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -50,7 +53,7 @@ class Check:
 
     def _repr_html_(self) -> str:
         return (
-            f'<div style="margin:.2em 0"><b style="color:{_COLOURS[self.passed]}">'
+            f'<div {_AS_IT_IS} style="margin:.2em 0"><b style="color:{_COLOURS[self.passed]}">'
             f"{_MARKS[self.passed]} {escape(self.name)} — {_WORDS[self.passed]}</b>: "
             f"{escape(self.text)}{_records_html(self.records)}</div>"
         )
@@ -78,7 +81,7 @@ class Finding:
             items = "".join(f"<li>{escape(text)}</li>" for text in self.assumptions)
             parts.append(f"<p style='margin:.4em 0 0'>Assumes:</p><ul>{items}</ul>")
         parts.append(_records_html(self.records))
-        return "".join(parts)
+        return f"<div {_AS_IT_IS}>{''.join(parts)}</div>"
 
 
 def _records_html(records: Iterable[str]) -> str:

@@ -6,14 +6,14 @@ rules; it knows no event id, no code and no product.
 
 Keys of a rule
     ``name  channel  provider  event_id``  what it matches; an empty channel matches any;
-    provider names are compared without case (User32 and USER32 are one).
+    both are compared without case (User32 and USER32 are one).
     ``when`` / ``unless``  payload field = regular expression that must / must not match.
     ``action  outcome  activity  stage``  constants of the fact.
     ``connection  user  target  code  change  build  revision``  payload fields: a name,
     ``Data[n]`` for the n-th unnamed string, a dotted path into UserData, or a list of these of
     which the first that is there counts.
     ``cancelled_codes``  codes that mean the user gave up: the outcome becomes ``cancelled``.
-    ``message``  a sentence with ``{column}`` in it.
+    ``message``  a sentence with ``{column}`` of these columns in it.
     ``reference  example``  where the facts come from, and a payload a test runs.
 """
 
@@ -29,7 +29,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from kitlib import schema
+from kitlib import knowledge, schema
 from kitlib.errors import IncidentError
 
 _FIELDS: Final = ("connection", "user", "target", "code", "change", "build", "revision")
@@ -37,7 +37,9 @@ _CONSTANTS: Final = ("action", "outcome", "activity", "stage")
 _OTHER: Final = ("name", "channel", "provider", "event_id", "when", "unless", "message")
 _KEYS: Final = {*_FIELDS, *_CONSTANTS, *_OTHER, "cancelled_codes", "reference", "example"}
 _INDEXED: Final = re.compile(r"(\w+)\[(\d+)\]$")
-_KB: Final = re.compile(r"\bKB:?\s?(\d{6,8})\b", re.IGNORECASE)
+_IN_BRACES: Final = re.compile(r"{(\w+)}")
+_KB: Final = re.compile(r"(?<![A-Z0-9])KB:?\s?(\d{6,8})(?!\d)", re.IGNORECASE)
+_ROLLUP: Final = re.compile(r"RollupFix~(?:[^~]*~){3}(\d{5})\.(\d{1,6})\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,9 @@ def parse_rule(raw: Mapping[str, Any], *, source: str) -> Rule:
     )
     if unknown or missing:
         raise IncidentError(f"{source}, rule {name!r}: unknown keys {unknown}, missing {missing}")
+    wrong = sorted(set(_IN_BRACES.findall(raw.get("message", ""))) - set(_FIELDS))
+    if wrong:
+        raise IncidentError(f"{source}, rule {name!r}: its message names no columns {wrong}")
     texts = {key: raw[key] for key in (*_CONSTANTS, "message") if key in raw}
     return Rule(
         name=name,
@@ -138,13 +143,13 @@ def classify(events: pd.DataFrame, rules: Iterable[Rule] | None = None) -> pd.Da
     >>> classify(schema.empty("events")).empty
     True
     """
-    provider = events["provider"].str.casefold()
+    by_number = events.groupby("event_id").indices
     parts = []
     for rule in load_rules() if rules is None else rules:
-        mask = (events["event_id"] == rule.event_id) & (provider == rule.provider.casefold())
+        hits = events.iloc[by_number.get(rule.event_id, [])]
+        hits = hits[hits["provider"].str.casefold() == rule.provider.casefold()]
         if rule.channel:
-            mask &= events["channel"] == rule.channel
-        hits = events[mask.fillna(False)]
+            hits = hits[hits["channel"].str.casefold() == rule.channel.casefold()]
         if len(hits):
             hits = hits[[_applies(rule, data) for data in hits["data"]]]
         if len(hits):
@@ -179,12 +184,19 @@ def _facts(rule: Rule, hits: pd.DataFrame) -> pd.DataFrame:
     columns |= {name: hits[name] for name in ("host", "path", "record_id", "channel")}
     columns |= dict.fromkeys(("time", "time_low", "time_high"), hits["time_created"])
     columns["time_basis"] = "utc"
-    out = pd.DataFrame(columns, index=hits.index)
-    out["message"] = [
-        rule.message.format_map(dict.fromkeys(_FIELDS, "") | {str(k): v for k, v in row.items()})
-        for row in out.to_dict("records")
-    ]
-    return out
+    columns["message"] = _messages(rule.message, columns, len(hits))
+    return pd.DataFrame(columns, index=hits.index)
+
+
+def _messages(template: str, columns: Mapping[str, Any], count: int) -> list[str]:
+    """Fill ``{column}`` in a sentence for each fact; a column that says nothing leaves a blank."""
+    names = _IN_BRACES.findall(template)
+    said = [columns.get(name, [None] * count) for name in names]
+    plain = _IN_BRACES.sub("{}", template)
+    if not said:
+        return [template] * count
+    rows = zip(*said, strict=True)
+    return [plain.format(*("" if value is None else value for value in row)) for row in rows]
 
 
 def lookup(data: Mapping[str, Any], paths: Iterable[str]) -> str:
@@ -197,8 +209,11 @@ def lookup(data: Mapping[str, Any], paths: Iterable[str]) -> str:
     """
     for path in paths:
         value: Any = data
-        for part in path.split("."):
-            value = _step(value, part)
+        for name, place in _steps(path):
+            value = value.get(name) if isinstance(value, Mapping) else None
+            if place is not None:
+                listed = value if isinstance(value, list) else [value]
+                value = listed[place] if place < len(listed) else None
         if isinstance(value, list):
             value = value[0] if value else None
         if isinstance(value, str) and value:
@@ -206,20 +221,19 @@ def lookup(data: Mapping[str, Any], paths: Iterable[str]) -> str:
     return ""
 
 
-def _step(value: Any, part: str) -> Any:  # noqa: ANN401  # payloads nest text, lists and dicts
-    indexed = _INDEXED.match(part)
-    if indexed:
-        inner = _step(value, indexed[1])
-        inner = [inner] if isinstance(inner, str) else inner or []
-        return inner[int(indexed[2])] if int(indexed[2]) < len(inner) else None
-    return value.get(part) if isinstance(value, Mapping) else None
+@cache
+def _steps(path: str) -> tuple[tuple[str, int | None], ...]:
+    """Take ``A.Data[1]`` apart: ``(('A', None), ('Data', 1))``."""
+    found = [(part, _INDEXED.match(part)) for part in path.split(".")]
+    return tuple((hit[1], int(hit[2])) if hit else (part, None) for part, hit in found)
 
 
 def change_label(text: str) -> str:
     """Name a change: its KB number if the text holds one, else the text itself.
 
     Windows Update states the KB only inside a localised title; the token itself is never
-    localised. ``/kb:5009543`` on a command line counts too.
+    localised. ``/kb:5009543`` on a command line counts too. Servicing calls the cumulative update
+    of every month ``RollupFix`` and gives build and revision instead.
 
     Examples
     --------
@@ -228,9 +242,16 @@ def change_label(text: str) -> str:
     ...     change_label("wusa /uninstall /kb:5009543"),
     ... )
     ('KB5009543', 'KB5009543')
+    >>> change_label("Package_for_RollupFix~31bf3856ad364e35~amd64~~19041.1466.1.7")
+    'KB5009543'
     """
     found = _KB.search(text)
-    return f"KB{found[1]}" if found else text.strip()
+    if found:
+        return f"KB{found[1]}"
+    rollup = _ROLLUP.search(text)
+    if rollup:
+        return knowledge.label(int(rollup[1]), int(rollup[2])) or f"{rollup[1]}.{rollup[2]}"
+    return text.strip()
 
 
 def normal_code(text: str) -> str:
@@ -246,14 +267,16 @@ def normal_code(text: str) -> str:
     text = text.strip()
     if re.fullmatch(r"-?\d{1,10}", text):
         number = int(text)
-        return str(number) if 0 <= number < 2**31 else f"0x{number & 0xFFFFFFFF:08x}"
+        if 0 <= number < 2**31:
+            return str(number)
+        return f"0x{number & 0xFFFFFFFF:08x}" if -(2**31) <= number < 2**32 else text
     if re.fullmatch(r"0[xX][0-9a-fA-F]{1,8}", text):
         return f"0x{int(text, 16):08x}"
     return text
 
 
 def _whole(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() else None
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
 
 
 _NORMAL: Final[Mapping[str, Callable[[str], Any]]] = {

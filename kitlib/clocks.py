@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from kitlib.schema import TIME
@@ -38,24 +39,30 @@ def widen_for_clock_jumps(timeline: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         The same rows; ``time_low``/``time_high`` of the facts concerned are widened.
     """
-    out = timeline.reset_index(drop=True)
-    jumps = _jumps(out)
+    jumps = _jumps(timeline)
     if jumps.empty:
-        return out
-    low, high = out["time_low"].copy(), out["time_high"].copy()
-    by_host = out.groupby("host").indices
-    for host, own in jumps.groupby("host"):
-        facts = out.iloc[by_host[host]]
-        for new, old in zip(own["time"], own["old"], strict=True):
-            hit = _written_by_the_old_clock(facts, new, old)
-            shifted = out.loc[hit, "time"] + (new - old)
-            low.loc[hit] = low.loc[hit].where(low.loc[hit] <= shifted, shifted)
-            high.loc[hit] = high.loc[hit].where(high.loc[hit] >= shifted, shifted)
-    return out.assign(time_low=low, time_high=high)
+        return timeline.copy()
+    # Plain arrays: a fleet has thousands of jumps, each of which concerns a few facts.
+    time, low, high = (
+        timeline[name].to_numpy("datetime64[ns]", copy=True)
+        for name in ("time", "time_low", "time_high")
+    )
+    action = timeline["action"].to_numpy(object)
+    exact = (timeline["time_basis"] == "utc").to_numpy()
+    by_host = timeline.groupby("host").indices
+    settings = (jumps[name].to_numpy("datetime64[ns]") for name in ("time", "old"))
+    for host, new, old in zip(jumps["host"], *settings, strict=True):
+        own = by_host[host]
+        hit = own[_by_the_old_clock(time[own], action[own], new, old) & exact[own]]
+        low[hit] = np.minimum(low[hit], time[hit] + (new - old))
+        high[hit] = np.maximum(high[hit], time[hit] + (new - old))
+    return timeline.assign(
+        time_low=pd.DatetimeIndex(low, tz="UTC"), time_high=pd.DatetimeIndex(high, tz="UTC")
+    )
 
 
 def _jumps(timeline: pd.DataFrame) -> pd.DataFrame:
-    """Settings of a clock by more than `JUMP`: host, time (by the new clock), old."""
+    """List settings of a clock by more than `JUMP`: host, time (by the new clock), old."""
     told = timeline.loc[timeline["action"] == "clock_changed", ["host", "time", "target"]]
     old = pd.to_datetime(told["target"], utc=True, errors="coerce", format="ISO8601")
     old = old.where(old.dt.year.between(*_YEARS) & told["time"].dt.year.between(*_YEARS))
@@ -63,13 +70,16 @@ def _jumps(timeline: pd.DataFrame) -> pd.DataFrame:
     return told[(told["time"] - told["old"]).abs() > JUMP]
 
 
-def _written_by_the_old_clock(
-    facts: pd.DataFrame, new: pd.Timestamp, old: pd.Timestamp
-) -> pd.Index[int]:
-    """Facts of one host since the start of Windows before the clock showed `old`."""
-    asleep = facts.loc[facts["action"] == "sleep", "time"]
-    if new > old and ((asleep - old).abs() <= SLEEP_SLACK).any():
-        return facts.index[:0]
-    boots = facts.loc[(facts["action"] == "boot") & (facts["time"] <= old), "time"]
-    since = boots.max() if len(boots) else old
-    return facts.index[np.asarray(facts["time"].between(since, old) & (facts["time_basis"] == "utc"))]
+def _by_the_old_clock(
+    time: npt.NDArray[np.datetime64],
+    action: npt.NDArray[np.object_],
+    new: np.datetime64,
+    old: np.datetime64,
+) -> npt.NDArray[np.bool_]:
+    """Mark the facts of one host since the start of Windows before its clock showed `old`."""
+    asleep = time[action == "sleep"]
+    if new > old and (np.abs(asleep - old) <= SLEEP_SLACK.to_timedelta64()).any():
+        return np.zeros(len(time), dtype=bool)
+    starts = time[(action == "boot") & (time <= old)]
+    since = starts.max() if len(starts) else old
+    return np.asarray((time >= since) & (time <= old))

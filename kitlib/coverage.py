@@ -6,8 +6,7 @@ first. This file knows record numbers and times, not what the records mean.
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -21,8 +20,13 @@ if TYPE_CHECKING:
 MAX_GAPS: Final = 50
 """More breaks than this in one log mean a filtered export, not damage: one span is given."""
 
+FEW_IN_A_ROW: Final = 3
+"""Fewer consecutive records than this on average mean a filtered export as well."""
+
 CLEAR_SLACK: Final = pd.Timedelta(minutes=10)
 """A log whose first record follows its clearing by less than this began with the clearing."""
+
+_LOG: Final = ["host", "channel", "part"]
 
 
 def measure_coverage(evidence: Evidence, timeline: pd.DataFrame) -> pd.DataFrame:
@@ -38,62 +42,131 @@ def measure_coverage(evidence: Evidence, timeline: pd.DataFrame) -> pd.DataFrame
     Returns
     -------
     pandas.DataFrame
-        Table ``coverage``. A span starts with its first record and ends before the next gap; the
-        last span of a channel reaches to the host's latest record in any channel, since all logs
-        of a host are taken to be exported together.
+        Table ``coverage``, sorted by host, channel and start. A span starts with its first record
+        and ends before the next gap; the last span of a channel reaches to the host's latest
+        record in any channel, since all logs of a host are taken to be exported together.
 
     Notes
     -----
+    Overlapping exports of one log count as one log; logs that number their records from the
+    beginning again (a machine installed anew under its old name) stay apart. Records without a
+    number show gaps to nobody and count only where a channel has no others.
+
     Fails when a host's logs were exported on different days: the last span is then too long by
-    the difference for the channel exported first.
+    the difference for the channel exported first. Where damage is not explained by gaps between
+    the records that are left, the newest records may be lost, and the last span ends with its
+    last record.
     """
-    events = evidence.events
-    if events.empty:
+    records = _records(evidence)
+    if records.empty:
         return schema.empty("coverage")
+    spans, logs = _spans(records)
+    first = ~spans.duplicated(_LOG)
+    last = ~spans.duplicated(_LOG, keep="last")
+    log = logs.loc[pd.MultiIndex.from_frame(spans[_LOG])].reset_index(drop=True)
+    lost, doubtful = _damage(evidence.problems, records, logs)
+    damaged = np.where(log["number"].isin(lost), "damaged", "gap")
+    doubtful_end = last & log["number"].isin(doubtful)
+    spans["why_start"] = np.where(first, _why_first(spans, log, timeline), damaged)
+    spans["why_end"] = np.where(last, np.where(doubtful_end, "damaged", "export"), damaged)
+    newest = spans["end"] == spans.groupby(["host", "channel"])["end"].transform("max")
+    exported = spans.groupby("host")["end"].transform("max")
+    spans["end"] = spans["end"].where(~(newest & last & ~doubtful_end), exported)
+    return schema.coerce("coverage", spans.sort_values(["host", "channel", "start"], kind="stable"))
+
+
+def _records(evidence: Evidence) -> pd.DataFrame:
+    """List the records that show coverage, in the order of each log, with the part they are in."""
+    events = evidence.events
     names = name_hosts(events, evidence.files["host"].unique())
     lean = events[["host", "channel", "record_id", "time_created", "path"]].assign(
         host=names.of(events["host"], events["path"])
     )
-    damaged = set(evidence.problems.loc[evidence.problems["records_lost"].fillna(1) > 0, "path"])
-    exported = lean.groupby("host")["time_created"].max()
-    cleared = timeline[timeline["action"] == "log_cleared"]
-    rows: list[dict[str, Any]] = []
-    for (host, channel), log in lean.groupby(["host", "channel"], sort=True):
-        own = cleared[(cleared["host"] == host) & cleared["target"].isin([channel, ""])]
-        spans = _spans(log, damaged=bool(damaged & set(log["path"])), cleared=own["time"])
-        spans[-1]["end"] = max(spans[-1]["end"], exported[str(host)])
-        rows += [{"host": host, "channel": channel, **span} for span in spans]
-    return schema.frame("coverage", rows)
+    lean = lean[(lean["host"] != "") & lean["time_created"].notna()]
+    numbered = lean["record_id"].notna()
+    channel = [lean["host"], lean["channel"]]
+    lean = lean[numbered | ~numbered.groupby(channel).transform("any")]
+    known = lean["record_id"].notna()
+    again = known & lean.duplicated(["host", "channel", "record_id", "time_created"])
+    lean = lean[~again]
+    # The same number at another time: not one log in two pieces, but two logs.
+    restarted = lean["record_id"].notna() & lean.duplicated(["host", "channel", "record_id"])
+    several = restarted.groupby([lean["host"], lean["channel"]]).transform("any")
+    lean = lean.assign(part=lean["path"].where(several, ""))
+    return lean.sort_values([*_LOG, "record_id", "time_created"], kind="stable", ignore_index=True)
 
 
-def _spans(
-    log: pd.DataFrame, *, damaged: bool, cleared: pd.Series[pd.Timestamp]
-) -> list[dict[str, Any]]:
-    """Cut one log at breaks of its record numbers."""
-    log = log.drop_duplicates("record_id").sort_values("record_id", kind="stable")
-    ids = log["record_id"].to_numpy(dtype="int64", na_value=0)
-    times = log["time_created"].reset_index(drop=True)
-    breaks = np.flatnonzero(np.diff(ids) > 1) + 1
-    filtered = len(breaks) > MAX_GAPS
-    why_gap = "damaged" if damaged else "gap"
-    edges = [0, *([] if filtered else breaks.tolist()), len(ids)]
-    first_why = "log created" if ids[0] <= 1 else "rolled over"
-    if ((times.min() - cleared).abs() <= CLEAR_SLACK).any():
-        first_why = "cleared"
-    if filtered:
-        first_why = "filtered export"
-    rows: list[dict[str, Any]] = []
-    for start, stop in pairwise(edges):
-        rows.append(
-            {
-                "start": times.iloc[start:stop].min(),
-                "end": times.iloc[start:stop].max(),
-                "why_start": first_why if start == 0 else why_gap,
-                "why_end": "export" if stop == len(ids) else why_gap,
-                "records": stop - start,
-            }
+def _spans(records: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Cut each log at breaks of its record numbers: the spans, and what is true of each log."""
+    keys = [records[name] for name in _LOG]
+    begins = (records[_LOG] != records[_LOG].shift()).any(axis=1)
+    step = records["record_id"].diff().where(~begins).fillna(1).astype("int64")
+    logs = pd.DataFrame(
+        {
+            "breaks": (step > 1).groupby(keys).sum(),
+            "missing": (step - 1).clip(lower=0).groupby(keys).sum(),
+            "records": step.groupby(keys).size(),
+            "first_id": records["record_id"].groupby(keys).first(),
+        }
+    )
+    many = (logs["breaks"] > MAX_GAPS) | (logs["breaks"] * FEW_IN_A_ROW > logs["records"])
+    logs["filtered"] = many & (logs["breaks"] > 1)
+    logs["number"] = range(len(logs))
+    whole = logs["filtered"].loc[pd.MultiIndex.from_frame(records[_LOG])].to_numpy()
+    cut = begins | ((step > 1) & ~whole)
+    grouped = records.groupby(cut.cumsum(), sort=True)
+    spans = (
+        grouped[_LOG]
+        .first()
+        .assign(
+            start=grouped["time_created"].min(),
+            end=grouped["time_created"].max(),
+            records=grouped.size(),
         )
-    return rows
+    )
+    return spans.reset_index(drop=True), logs
+
+
+def _damage(
+    problems: pd.DataFrame, records: pd.DataFrame, logs: pd.DataFrame
+) -> tuple[set[int], set[int]]:
+    """Numbers of the logs that lost records, and of those whose newest records may be lost."""
+    lost = problems[problems["records_lost"].fillna(1) > 0]
+    if lost.empty:
+        return set(), set()
+    # A number nobody knows is more than any gap explains.
+    by_path = lost["records_lost"].astype("float64").fillna(np.inf).groupby(lost["path"]).sum()
+    files = records[[*_LOG, "path"]].drop_duplicates()
+    files = files[files["path"].isin(by_path.index)]
+    amount = files["path"].map(by_path).groupby([files[name] for name in _LOG]).sum()
+    hit = logs.loc[amount.index]
+    return set(hit["number"]), set(hit.loc[amount > hit["missing"], "number"])
+
+
+def _why_first(spans: pd.DataFrame, log: pd.DataFrame, timeline: pd.DataFrame) -> list[str]:
+    """Say for each span why its log does not reach further back, were it the log's first span."""
+    cleared: dict[tuple[str, str], list[pd.Timestamp]] = {}
+    facts = timeline[timeline["action"] == "log_cleared"]
+    target = facts["target"].where(facts["target"] != "", facts["channel"])
+    for host, channel, time in zip(facts["host"], target, facts["time"], strict=True):
+        cleared.setdefault((host, channel), []).append(time)
+    out = []
+    for host, channel, start, first_id, filtered in zip(
+        spans["host"],
+        spans["channel"],
+        spans["start"],
+        log["first_id"].fillna(-1),
+        log["filtered"],
+        strict=True,
+    ):
+        at = cleared.get((host, channel), ())
+        if filtered or first_id < 0:
+            out.append("filtered export" if filtered else "no record numbers")
+        elif any(abs(start - time) <= CLEAR_SLACK for time in at):
+            out.append("cleared")
+        else:
+            out.append("log created" if first_id <= 1 else "rolled over")
+    return out
 
 
 def covered(coverage: pd.DataFrame, channels: set[str]) -> pd.DataFrame:

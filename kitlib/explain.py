@@ -3,12 +3,13 @@
 The data are episodes (bursts of attempts): host, day, failed with the symptom or not. Every
 explanation is a probability for the whole pattern, and hosts are the unit of inference:
 
-* nothing       every host fails at its own low rate, and now and then a host has a bad spell of
-                its own (a host's own spell may start and end at any of its episodes);
+* nothing       every host fails at its own low rate; now and then one has a bad spell of its own,
+                which may start and end on any of its days, or has been failing all along;
 * shared outage all hosts fail within one window of days, as far as they are susceptible;
+* trend         all hosts fail at one rate that changes from week to week;
 * a change      a host fails while the change is in effect on it, as far as it is susceptible.
 
-Rates are integrated out (Beta priors), windows and cures averaged, so an explanation with more
+Rates, the share of susceptible hosts, windows and cures are averaged, so an explanation with more
 freedom pays for it. What one host can contribute to a change is bounded by the chance of a spell
 of its own at just that time: ten failures of one machine are not ten machines.
 
@@ -35,27 +36,63 @@ BASE_RATE: Final = (0.5, 9.5)
 """Beta prior of a host's ordinary failure rate: about 5 %, loosely held."""
 
 FAULT_RATE: Final = (1.0, 1.0)
-"""Beta prior of the failure rate under a fault: anything between never and always."""
+"""Beta prior of one host's failure rate under a fault: anything between never and always."""
 
-SUSCEPTIBLE: Final = 0.8
-"""Prior share of hosts that a fault bites at all."""
+FAULT_RATES: Final = (FAULT_RATE, (6.0, 6.0), (30.0, 1.0))
+"""What a fault may do to all hosts it bites: anything, fail them about half of the time, always."""
+
+SUSCEPTIBLE: Final = (0.3, 0.5, 0.7, 0.9, 0.99)
+"""Shares of hosts that a fault may bite at all, each as likely as the next beforehand. A smaller
+share could not be told from no fault at all, and no change would ever be cleared."""
 
 OWN_SPELL: Final = 0.05
 """Prior share of hosts with a bad spell of their own."""
 
-PRIOR: Final = {"nothing": 0.25, "shared_outage": 0.25, "change": 0.5}
+OWN_FAULT: Final = 0.05
+"""Prior share of hosts that have been failing all along. Without it a change older than the
+evidence would take the credit for every machine with a troubled line."""
+
+WEEK: Final = 7
+"""Days over which a trend holds one rate."""
+
+PRIOR: Final = {"nothing": 0.25, "shared_outage": 0.15, "trend": 0.1, "change": 0.5}
 """Prior of each kind of explanation; the suspects share theirs equally."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Weights:
-    """Posterior probabilities: of no cause at all, of a shared outage, of each suspect."""
+    """How well each explanation does.
+
+    Attributes
+    ----------
+    nothing, shared_outage, trend
+        Posterior probabilities of no common cause, of an outage of everybody, of a trend.
+    changes
+        Posterior probability of each suspect, in their order.
+    best_mask
+        For each suspect the row of its masks that fits best.
+    fit
+        Log likelihood of each suspect at its best mask. What cannot be told apart is decided on
+        this: a suspect whose cure is unknown has many masks and must not lose for that alone.
+    outage_fit
+        Log likelihood of the shared outage at its best window.
+    outage_days
+        That window: first and last day number.
+    """
 
     nothing: float
     shared_outage: float
+    trend: float
     changes: Floats
     best_mask: tuple[int, ...]
+    fit: Floats
+    outage_fit: float
     outage_days: tuple[int, int]
+
+    @property
+    def no_change(self) -> float:
+        """Probability that no change is to blame."""
+        return self.nothing + self.shared_outage + self.trend
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,11 +126,13 @@ class Panel:
     def daily(self, mask: npt.NDArray[np.bool_] | None = None) -> tuple[Floats, Floats]:
         """Failures and episodes as hosts by days."""
         use = np.ones(len(self.host), dtype=bool) if mask is None else mask
-        shape = (len(self.hosts), len(self.days))
-        k, n = np.zeros(shape), np.zeros(shape)
-        np.add.at(k, (self.host[use & self.failed], self.day[use & self.failed]), 1)
-        np.add.at(n, (self.host[use], self.day[use]), 1)
-        return k, n
+        days = len(self.days)
+        cell = self.host * days + self.day
+        k, n = (
+            np.bincount(cell[chosen], minlength=len(self.hosts) * days).astype(float)
+            for chosen in (use & self.failed, use)
+        )
+        return k.reshape(-1, days), n.reshape(-1, days)
 
 
 def weigh(panel: Panel, suspects: Sequence[Suspect]) -> Weights:
@@ -117,11 +156,12 @@ def weigh(panel: Panel, suspects: Sequence[Suspect]) -> Weights:
     the true cause is not among the explanations: the best of them then gets too much credit.
     """
     own = own_spells(panel)
-    outage, window = _shared_outage(panel, own)
+    windows, window = _shared_outage(panel, own)
     by_mask = [_by_change(panel, suspect, own) for suspect in suspects]
     logs = [
         np.log(PRIOR["nothing"]) + own.sum(),
-        np.log(PRIOR["shared_outage"]) + outage,
+        np.log(PRIOR["shared_outage"]) + log_mean_exp(windows),
+        np.log(PRIOR["trend"]) + _trend(panel, own),
         *(np.log(PRIOR["change"] / len(suspects)) + log_mean_exp(masks) for masks in by_mask),
     ]
     values = np.asarray(logs, dtype=float)
@@ -130,68 +170,105 @@ def weigh(panel: Panel, suspects: Sequence[Suspect]) -> Weights:
     return Weights(
         nothing=float(posterior[0]),
         shared_outage=float(posterior[1]),
-        changes=posterior[2:],
+        trend=float(posterior[2]),
+        changes=posterior[3:],
         best_mask=tuple(int(masks.argmax()) for masks in by_mask),
+        fit=np.asarray([masks.max() for masks in by_mask]),
+        outage_fit=float(windows.max()),
         outage_days=window,
     )
 
 
 def own_spells(panel: Panel) -> Floats:
-    """Log likelihood of each host by itself: ordinary, or with one bad spell of its own.
+    """Log likelihood of each host by itself: ordinary, with one bad spell, or bad all along.
 
     Spells run over the host's own days with episodes; all are equally likely beforehand.
     """
     k, n = panel.daily()
-    out = np.empty(len(panel.hosts))
-    for place in range(len(panel.hosts)):
-        used = n[place] > 0
-        out[place] = _one_host(k[place][used], n[place][used])
-    return out
+    return np.asarray([_one_host(k[row][n[row] > 0], n[row][n[row] > 0]) for row in range(len(k))])
 
 
 def _one_host(k: Floats, n: Floats) -> float:
-    plain = float(log_beta_bernoulli(k.sum(), n.sum(), *BASE_RATE))
-    first, last = np.triu_indices(len(k))
-    cum_k, cum_n = np.concatenate([[0], k.cumsum()]), np.concatenate([[0], n.cumsum()])
-    in_k, in_n = cum_k[last + 1] - cum_k[first], cum_n[last + 1] - cum_n[first]
+    all_k, all_n = k.sum(), n.sum()
+    plain = float(log_beta_bernoulli(all_k, all_n, *BASE_RATE))
+    in_k, in_n = _windows(k), _windows(n)
     spells = log_beta_bernoulli(in_k, in_n, *FAULT_RATE) + log_beta_bernoulli(
-        k.sum() - in_k, n.sum() - in_n, *BASE_RATE
+        all_k - in_k, all_n - in_n, *BASE_RATE
     )
-    spell = float(log_mean_exp(spells)) if len(k) else plain
-    return float(np.logaddexp(np.log1p(-OWN_SPELL) + plain, np.log(OWN_SPELL) + spell))
+    always = float(log_beta_bernoulli(all_k, all_n, *FAULT_RATE))
+    return float(
+        np.logaddexp.reduce(
+            [
+                np.log(1 - OWN_SPELL - OWN_FAULT) + plain,
+                np.log(OWN_SPELL) + (log_mean_exp(spells) if len(k) else plain),
+                np.log(OWN_FAULT) + always,
+            ]
+        )
+    )
+
+
+def _windows(daily: Floats) -> Floats:
+    """Sum over all windows of consecutive days."""
+    first, last = np.triu_indices(len(daily))
+    upto = np.concatenate([[0], daily.cumsum()])
+    return np.asarray(upto[last + 1] - upto[first])
 
 
 def _fault(k_on: Floats, n_on: Floats, k_all: Floats, n_all: Floats, own: Floats) -> Floats:
-    """Log likelihood of hosts under a fault that is on for part of their episodes."""
-    bitten = log_beta_bernoulli(k_on, n_on, *FAULT_RATE) + log_beta_bernoulli(
-        k_all - k_on, n_all - n_on, *BASE_RATE
-    )
-    mixed = np.logaddexp(np.log(SUSCEPTIBLE) + bitten, np.log1p(-SUSCEPTIBLE) + own)
-    return np.asarray(np.where(n_on > 0, mixed, own))
+    """Log likelihood of all hosts (first axis) under a fault on for part of their episodes."""
+    rest = log_beta_bernoulli(k_all - k_on, n_all - n_on, *BASE_RATE)
+    kinds = [
+        _bites(np.where(n_on > 0, log_beta_bernoulli(k_on, n_on, *rate) + rest, own), own)
+        for rate in FAULT_RATES
+    ]
+    return np.asarray(log_mean_exp(np.asarray(kinds), axis=0))
+
+
+def _bites(bitten: Floats, own: Floats) -> Floats:
+    """Average over the share of susceptible hosts; hosts are the first axis and are summed."""
+    shares = [
+        np.logaddexp(np.log(share) + bitten, np.log1p(-share) + own).sum(axis=0)
+        for share in SUSCEPTIBLE
+    ]
+    return np.asarray(log_mean_exp(np.asarray(shares), axis=0))
 
 
 def _by_change(panel: Panel, suspect: Suspect, own: Floats) -> Floats:
     """Log likelihood of a suspect for each of its possible spans."""
-    everything = np.ones(len(panel.host), dtype=bool)
-    k_all, n_all = panel.counts(everything)
+    k_all, n_all = panel.counts(np.ones(len(panel.host), dtype=bool))
     return np.asarray(
-        [_fault(*panel.counts(mask), k_all, n_all, own).sum() for mask in suspect.masks]
+        [float(_fault(*panel.counts(mask), k_all, n_all, own)) for mask in suspect.masks]
     )
 
 
-def _shared_outage(panel: Panel, own: Floats) -> tuple[float, tuple[int, int]]:
-    """Log likelihood of an outage of everybody, averaged over its window; and the best window."""
+def _shared_outage(panel: Panel, own: Floats) -> tuple[Floats, tuple[int, int]]:
+    """Log likelihood of an outage of everybody for each window of days; and the best window."""
     k, n = panel.daily()
     zero = np.zeros((len(panel.hosts), 1))
     cum_k = np.concatenate([zero, k.cumsum(axis=1)], axis=1)
     cum_n = np.concatenate([zero, n.cumsum(axis=1)], axis=1)
-    k_all, n_all = cum_k[:, -1], cum_n[:, -1]
+    k_all, n_all = cum_k[:, -1:], cum_n[:, -1:]
     logs, best, window = [], -np.inf, (0, 0)
     for first in range(k.shape[1]):
         on_k = cum_k[:, first + 1 :] - cum_k[:, [first]]
         on_n = cum_n[:, first + 1 :] - cum_n[:, [first]]
-        total = _fault(on_k, on_n, k_all[:, None], n_all[:, None], own[:, None]).sum(axis=0)
+        total = _fault(on_k, on_n, k_all, n_all, own[:, None])
         logs.append(total)
         if total.max() > best:
             best, window = float(total.max()), (first, first + int(total.argmax()))
-    return float(log_mean_exp(np.concatenate(logs))), window
+    return np.concatenate(logs), window
+
+
+def _trend(panel: Panel, own: Floats) -> float:
+    """Log likelihood of one rate a week for everybody; each rate, being fitted, pays its price.
+
+    The price is that of BIC, half the logarithm of the episodes it was fitted to.
+    """
+    k, n = panel.daily()
+    weeks = np.arange(k.shape[1]) // WEEK
+    k, n = (
+        np.asarray([x[:, weeks == week].sum(axis=1) for week in np.unique(weeks)]) for x in (k, n)
+    )
+    rate = (k.sum(axis=1) + BASE_RATE[0]) / (n.sum(axis=1) + sum(BASE_RATE))
+    follows = (k * np.log(rate)[:, None] + (n - k) * np.log1p(-rate)[:, None]).sum(axis=0)
+    return float(_bites(follows, own)) - float(np.log(np.maximum(n.sum(axis=1), 1)).sum() / 2)

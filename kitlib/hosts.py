@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _ADDRESS: Final = re.compile(r"[0-9.]+|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
 """A network address, which has no short form."""
+
+_RENAME_SLACK: Final = pd.Timedelta(hours=1)
+"""Not every log changes to a new name with the same record; within this they may disagree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +67,16 @@ def name_hosts(events: pd.DataFrame, others: Iterable[str] = ()) -> Names:
     blocks = _name_blocks(events)
     latest: dict[tuple[str, str], str] = {}
     claims: dict[str, set[str]] = {}
-    for path, own in blocks.groupby("path", sort=True):
+    several = blocks[blocks.duplicated("path", keep=False)]
+    for path, own in several.groupby("path", sort=True):
         if not _is_rename_chain(own):
             continue
         last = str(own["host"].iloc[-1])
         for name in own["host"]:
             latest[str(path), name] = last
             claims.setdefault(_short(name), set()).add(_short(last))
+    for short in _in_use_after_renames(blocks, latest):
+        claims[short].add(short)
     names = {str(name) for name in [*blocks["host"], *latest.values(), *others] if name}
     spellings = _Spellings.of(names, claims)
     return Names(
@@ -86,7 +92,7 @@ def _short(name: str) -> str:
 
 def _name_blocks(events: pd.DataFrame) -> pd.DataFrame:
     """Find runs of equal host name in each file by record number (path, host, first_id, last_id)."""
-    named = events.loc[events["host"] != "", ["path", "host", "record_id"]]
+    named = events.loc[events["host"] != "", ["path", "host", "record_id", "time_created"]]
     named = named.sort_values(["path", "record_id"], kind="stable")
     starts = (named["host"] != named["host"].shift()) | (named["path"] != named["path"].shift())
     grouped = named.groupby(starts.cumsum(), sort=False)
@@ -96,8 +102,25 @@ def _name_blocks(events: pd.DataFrame) -> pd.DataFrame:
             "host": grouped["host"].first(),
             "first_id": grouped["record_id"].first(),
             "last_id": grouped["record_id"].last(),
+            "until": grouped["time_created"].max(),
         }
     )
+
+
+def _in_use_after_renames(
+    blocks: pd.DataFrame, latest: Mapping[tuple[str, str], str]
+) -> Iterator[str]:
+    """Short names that show up elsewhere after the machine that bore them was renamed.
+
+    Then another machine bears the name, too: a second one from the same image, not renamed.
+    """
+    pairs = zip(blocks["path"], blocks["host"], strict=True)
+    known = pd.Series([pair in latest for pair in pairs], index=blocks.index, dtype=bool)
+    until = blocks["until"].groupby([known, blocks["host"].map(_short)]).max()
+    for short in {_short(name) for _, name in latest}:
+        left, used = until[True, short], until.get((False, short))
+        if used is not None and used > left + _RENAME_SLACK:
+            yield short
 
 
 def _is_rename_chain(blocks: pd.DataFrame) -> bool:
@@ -127,8 +150,8 @@ class _Spellings:
         short = self._latest(_short(name))
         full = self._full(short)
         own = full.get(name.casefold(), "") if short == _short(name) else ""
-        if len(full) > 1:
-            return own or name  # which of them a short name means cannot be told
+        if len(full) > 1:  # which of them a short name means cannot be told
+            return own or next((o for o in self.by_short[short] if "." not in o), name)
         spelled = next(iter(full.values()), self.by_short[short][0])
         return spelled if _ADDRESS.fullmatch(spelled) else spelled.split(".")[0]
 

@@ -117,4 +117,6 @@ def _detection(onset: pd.Timestamp, timeline: pd.DataFrame, incident: Incident) 
         removals[removals["change"].isin(incident.bad_labels)] if incident.branches else removals
     )
     known = incident.detected or named.loc[named["time"] >= onset, "time"].min()
-    return None if pd.isna(known) else float((known - onset).total_seconds() / 3600)
+    if pd.isna(known) or known < onset:  # known before the first failure seen: logs begin too late
+        return None
+    return float((known - onset).total_seconds() / 3600)

@@ -14,6 +14,7 @@ Keys
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import re
 import tomllib
@@ -21,14 +22,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pandas as pd
 
+from kitlib.classify import load_rules, normal_code
 from kitlib.errors import IncidentError
-
-if TYPE_CHECKING:
-    import datetime as dt
 
 SCHEMA: Final = "kitlib.incident/1"
 _SHAPE: Final[Mapping[str, frozenset[str]]] = {
@@ -53,6 +52,12 @@ _SHAPE: Final[Mapping[str, frozenset[str]]] = {
     "fixed": frozenset({"kb", "revision", "date"}),
     "source": frozenset({"title", "states"}),
     "response": frozenset({"detected"}),
+}
+_KIND: Final[Mapping[type, str]] = {
+    str: "text",
+    int: "a whole number",
+    list: "a list",
+    Mapping: "a table",
 }
 _REQUIRED: Final = ("schema", "name", "title", "symptom")
 
@@ -154,7 +159,7 @@ def incident_of(evidence: Path) -> str | Path:
     if not named.is_file():
         return default_incident()
     try:
-        raw = tomllib.loads(named.read_text("utf-8"))
+        raw = tomllib.loads(named.read_text("utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise IncidentError(f"{named} cannot be used: {error}") from error
     return str(raw["incident"]) if set(raw) == {"incident"} else named
@@ -183,14 +188,14 @@ def load_incident(name_or_path: str | Path) -> Incident:
     try:
         return _build(raw)
     except (KeyError, TypeError, ValueError) as error:
-        raise IncidentError(f"{source}: missing or unusable value: {error}") from error
+        raise IncidentError(f"{source}: {error.args[0]}") from error
 
 
 def _read(name_or_path: str | Path) -> tuple[str, str]:
     path = Path(name_or_path)
     if path.suffix == ".toml" or path.is_file():
         try:
-            return path.read_text("utf-8"), path.name
+            return path.read_text("utf-8-sig"), path.name
         except (OSError, UnicodeDecodeError) as error:
             raise IncidentError(f"cannot read the incident profile {path}: {error}") from error
     known = list_incidents()
@@ -203,27 +208,36 @@ def _read(name_or_path: str | Path) -> tuple[str, str]:
     )
 
 
-def _check_keys(table: Mapping[str, Any], place: str, *, text: str, source: str) -> None:
-    """Refuse unknown keys, naming line and nearest right key; go down into known tables."""
+def _check_keys(
+    table: Mapping[str, Any], place: str, *, text: str, source: str, start: int = 0
+) -> None:
+    """Refuse unknown keys, naming line and nearest right key; go down into known tables.
+
+    `start` is where the table begins in the text.
+    """
     for key, value in table.items():
         if key not in _SHAPE[place]:
             where = f"[{place}] " if place else ""
+            line = text.count("\n", 0, _find(rf"{re.escape(key)}[\"']?\s*[=\].]", text, start)) + 1
             raise IncidentError(
-                f"{source}, line {_line_of(key, text)}: unknown key {where}{key!r}"
-                f"{_nearest(key, _SHAPE[place])}"
+                f"{source}, line {line}: unknown key {where}{key!r}{_nearest(key, _SHAPE[place])}"
             )
+        inner_start = start
         for inner in value if isinstance(value, list) else [value]:
             if isinstance(inner, Mapping) and key in _SHAPE:
-                _check_keys(inner, key, text=text, source=source)
+                inner_start = _find(rf"{re.escape(key)}\s*[=\]]", text, inner_start)
+                _check_keys(inner, key, text=text, source=source, start=inner_start)
+                inner_start += 1
     if place == "":
         missing = [key for key in _REQUIRED if key not in table]
         if missing:
             raise IncidentError(f"{source}: missing keys: {', '.join(missing)}")
 
 
-def _line_of(key: str, text: str) -> int:
-    found = re.search(rf"(?<![\w-]){re.escape(key)}(?![\w-])\s*[=\]]", text)
-    return text.count("\n", 0, found.start()) + 1 if found else 1
+def _find(pattern: str, text: str, start: int) -> int:
+    """Return where `pattern` is found as a whole word from `start` on, else `start`."""
+    found = re.compile(rf"(?<![\w-]){pattern}").search(text, start)
+    return found.start() if found else start
 
 
 def _nearest(word: str, known: Any) -> str:  # noqa: ANN401  # any collection of words
@@ -234,41 +248,96 @@ def _nearest(word: str, known: Any) -> str:  # noqa: ANN401  # any collection of
 def _build(raw: Mapping[str, Any]) -> Incident:
     if raw["schema"] != SCHEMA:
         raise ValueError(f"schema is {raw['schema']!r}, this kit reads {SCHEMA!r}")
-    window = raw.get("window", {})
+    symptom, window = _table(raw, "symptom"), _table(raw, "window")
+    start, end = (_instant(window.get(key), f"[window] {key}") for key in ("start", "end"))
+    if start is not None and end is not None and end <= start:
+        raise ValueError(f"[window] ends ({end:%Y-%m-%d}) before it starts ({start:%Y-%m-%d})")
     return Incident(
-        name=str(raw["name"]),
-        title=str(raw["title"]),
-        summary=str(raw.get("summary", "")).strip(),
-        activity=str(raw["symptom"]["activity"]),
-        codes=frozenset(str(code) for code in raw["symptom"].get("codes", ())),
-        branches=tuple(_branch(entry) for entry in raw.get("branch", ())),
-        sources=tuple(raw.get("source", ())),
-        start=_instant(window.get("start")),
-        end=_instant(window.get("end")),
-        detected=_instant(raw.get("response", {}).get("detected")),
+        name=_typed(raw, "name", str),
+        title=_typed(raw, "title", str),
+        summary=_typed({"summary": "", **raw}, "summary", str).strip(),
+        activity=_activity(symptom),
+        codes=frozenset(normal_code(str(code)) for code in _listed(symptom, "codes", str | int)),
+        branches=_branches(_listed(raw, "branch", Mapping)),
+        sources=tuple(_listed(raw, "source", Mapping)),
+        start=start,
+        end=end,
+        detected=_instant(_table(raw, "response").get("detected"), "[response] detected"),
     )
+
+
+def _typed(raw: Mapping[str, Any], key: str, kind: type, where: str = "") -> Any:  # noqa: ANN401  # the kind asked for
+    """Return a value of the kind that is wanted; a yes or no is no number."""
+    if key not in raw:
+        raise KeyError(f"{where}missing key {key!r}")
+    value = raw[key]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError(f"{where}{key} = {value!r} is of the wrong type, want {_KIND[kind]}")
+    return value
+
+
+def _table(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value: Mapping[str, Any] = _typed({key: {}, **raw}, key, Mapping)
+    return value
+
+
+def _listed(raw: Mapping[str, Any], key: str, kind: Any, where: str = "") -> list[Any]:  # noqa: ANN401  # a type or a union of types
+    values: list[Any] = _typed({key: [], **raw}, key, list, where)
+    for value in values:
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise TypeError(f"{where}{key}: {value!r} is of the wrong type")
+    return values
+
+
+def _activity(symptom: Mapping[str, Any]) -> str:
+    """Return the activity of the symptom; one that no rule knows would find nothing, silently."""
+    name: str = _typed(symptom, "activity", str, "[symptom] ")
+    known = {rule.activity for rule in load_rules()} - {""}
+    if name not in known:
+        raise ValueError(f"[symptom] no rule knows the activity {name!r}{_nearest(name, known)}")
+    return name
+
+
+def _branches(raw: list[Mapping[str, Any]]) -> tuple[Branch, ...]:
+    branches = tuple(_branch(entry) for entry in raw)
+    seen: dict[int, str] = {}
+    for branch in branches:
+        for build in sorted(branch.builds):
+            if build in seen:
+                raise ValueError(f"build {build} stands in two branches")
+            seen[build] = branch.name
+    return branches
 
 
 def _branch(raw: Mapping[str, Any]) -> Branch:
-    bad = _release(raw["bad"])
-    fixed = _release(raw["fixed"]) if "fixed" in raw else None
+    name = _typed({"name": "", **raw}, "name", str, "[[branch]] ")
+    where = f"branch {name!r}: "
+    bad = _release(_typed(raw, "bad", Mapping, where), f"{where}bad: ")
+    fixed = (
+        _release(_typed(raw, "fixed", Mapping, where), f"{where}fixed: ")
+        if "fixed" in raw
+        else None
+    )
     if fixed and fixed.revision <= bad.revision:
-        raise ValueError(f"branch {raw.get('name')!r}: fixed revision must be above the bad one")
-    return Branch(
-        name=str(raw.get("name", "")),
-        builds=frozenset(int(build) for build in raw["builds"]),
-        bad=bad,
-        fixed=fixed,
+        raise ValueError(f"{where}fixed revision must be above the bad one")
+    builds = _listed({"builds": _typed(raw, "builds", list, where)}, "builds", int, where)
+    return Branch(name=name, builds=frozenset(builds), bad=bad, fixed=fixed)
+
+
+def _release(raw: Mapping[str, Any], where: str) -> Release:
+    date = raw.get("date")
+    if date is not None and not isinstance(date, dt.date):
+        raise TypeError(f"{where}date = {date!r} is no date (write 2022-01-11, without quotes)")
+    return Release(
+        kb=_typed(raw, "kb", str, where), revision=_typed(raw, "revision", int, where), date=date
     )
 
 
-def _release(raw: Mapping[str, Any]) -> Release:
-    return Release(kb=str(raw["kb"]), revision=int(raw["revision"]), date=raw.get("date"))
-
-
-def _instant(value: dt.date | dt.datetime | None) -> pd.Timestamp | None:
+def _instant(value: object, where: str) -> pd.Timestamp | None:
     """Read a TOML date or time as UTC."""
     if value is None:
         return None
+    if not isinstance(value, dt.date):
+        raise TypeError(f"{where} = {value!r} is no date (write 2022-01-11, without quotes)")
     stamp = pd.Timestamp(value)
     return stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")

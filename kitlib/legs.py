@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from kitlib.claims import Check
-from kitlib.stats import Floats, quantile_interval, sign_test, stratified_difference
+from kitlib.stats import quantile_interval, sign_test, stratified_difference
 from kitlib.suspects import in_effect
 
 if TYPE_CHECKING:
@@ -25,11 +25,24 @@ if TYPE_CHECKING:
     from kitlib.explain import Panel
 
 ALPHA: Final = 0.05
+"""A leg passes where chance would do as well less often than this."""
+
+MIN_SIDE: Final = 2
+"""Hosts that each side of a comparison must have: one control is an anecdote."""
+
 RESAMPLES: Final = 400
+"""Resamples of hosts behind the interval of a risk difference."""
+
 PERMUTATIONS: Final = 999
+"""Deals of exposure histories behind a permutation p; it cannot fall below 1 in 1 more than this."""
+
 SEED: Final = 20220111
 SHOWN: Final = 12
+"""Record ids shown with a check, at most."""
+
 PLACEBO_LAGS: Final = (7, 14, 21)
+"""Days before the change at which a step is looked for that must not be there."""
+
 PLACEBO_LIMIT: Final = 0.10
 """A step this small before anything was installed counts as none."""
 
@@ -86,7 +99,13 @@ def same_day_controls(scene: Scene, difference: tuple[float, float, float]) -> C
     exposed, controls = (int((n[:, shared].sum(axis=1) > 0).sum()) for n in (n1, n0))
     if not shared.any() or np.isnan(difference[0]):
         return Check(name, None, "no day has attempts of hosts with and without the change")
-    p = _permuted(scene)
+    if min(exposed, controls) < MIN_SIDE:
+        text = (
+            f"only {exposed} hosts with the change and {controls} without it tried on the same "
+            f"days; {MIN_SIDE} of each are the least that can be compared"
+        )
+        return Check(name, None, text)
+    p = permuted(scene)
     text = (
         f"on {int(shared.sum())} days with both, {exposed} exposed hosts fail in "
         f"{_share(k1[:, shared].sum(), n1[:, shared].sum())} of their episodes, {controls} hosts "
@@ -102,8 +121,14 @@ def same_day_controls(scene: Scene, difference: tuple[float, float, float]) -> C
     return Check(name, bool(difference[1] > 0 and p < ALPHA), text, records)
 
 
-def _permuted(scene: Scene) -> float:
-    """One-sided p of the same-day difference when histories of exposure are dealt out anew."""
+def permuted(scene: Scene) -> float:
+    """One-sided p of the same-day difference when histories of exposure are dealt out anew.
+
+    Notes
+    -----
+    A host's state is taken at noon of each day. Assumes that which host got which history is
+    exchangeable; fails where the rollout followed something that matters (the ill first).
+    """
     k, n = scene.panel.daily()
     grid = pd.DataFrame(
         {
@@ -112,21 +137,18 @@ def _permuted(scene: Scene) -> float:
         }
     )
     exposed = in_effect(scene.spans, grid).reshape(n.shape).astype(float)
-
-    def difference(state: Floats) -> float:
-        on, off = state, 1 - state
-        sums = (
-            (k * on).sum(axis=0),
-            (n * on).sum(axis=0),
-            (k * off).sum(axis=0),
-            (n * off).sum(axis=0),
-        )
-        return float(stratified_difference(*sums))
-
     rng = np.random.default_rng(SEED)
-    observed = difference(exposed)
-    dealt = [difference(exposed[rng.permutation(len(exposed))]) for _ in range(PERMUTATIONS)]
-    return (1 + sum(value >= observed for value in dealt)) / (1 + PERMUTATIONS)
+    deals = [np.arange(len(exposed))]
+    deals += [rng.permutation(len(exposed)) for _ in range(PERMUTATIONS)]
+    k1 = np.empty((len(deals), k.shape[1]))
+    n1 = np.empty_like(k1)
+    for place, deal in enumerate(deals):
+        state = exposed[deal]
+        k1[place] = np.einsum("hd,hd->d", k, state)
+        n1[place] = np.einsum("hd,hd->d", n, state)
+    values = stratified_difference(k1, n1, k.sum(axis=0) - k1, n.sum(axis=0) - n1)
+    # The observed deal counts itself; rounding must not turn an equal one into a smaller one.
+    return float((values >= values[0] - 1e-12).mean())
 
 
 def own_past(scene: Scene) -> Check:
@@ -148,8 +170,7 @@ def own_past(scene: Scene) -> Check:
 
 def placebo_dates(scene: Scene) -> Check:
     """Look for the same before/after step at dates on which the change was not yet there."""
-    starts = scene.spans.groupby("host")["start"].min().dropna()
-    start = scene.episodes["host"].map(starts)
+    start = _moment(scene, scene.spans.groupby("host")["start"].min())
     before = (scene.episodes["time"] < start).to_numpy()
     steps = []
     for lag in PLACEBO_LAGS:
@@ -192,8 +213,7 @@ def onset_alignment(scene: Scene) -> Check:
 
 def reversal(scene: Scene) -> Check:
     """Follow the way back: hosts on which the change went out of effect, sign test over hosts."""
-    ends = scene.spans.groupby("host")["end"].max().dropna()
-    end = scene.episodes["host"].map(ends)
+    end = _moment(scene, scene.spans.groupby("host")["end"].min())
     after = (scene.episodes["time"] >= end).to_numpy() & ~scene.mask
     k1, n1 = scene.panel.counts(scene.mask)
     k2, n2 = scene.panel.counts(after)
@@ -207,7 +227,17 @@ def reversal(scene: Scene) -> Check:
         f"of {int(both.sum())} failing hosts seen after the change was gone, {better} fail less "
         f"often then, {worse} more often; exact sign test p = {p:.3g}"
     )
-    return Check("reversal", p < ALPHA, text, scene.records(after & ~scene.failed))
+    enough = sign_test(int(both.sum()), 0) < ALPHA
+    if not enough:
+        text += ": too few hosts for the test to pass whatever they show"
+    passed = p < ALPHA if enough else None
+    return Check("reversal", passed, text, scene.records(after & ~scene.failed))
+
+
+def _moment(scene: Scene, by_host: pd.Series[pd.Timestamp]) -> pd.Series[pd.Timestamp]:
+    """Look up each episode's host; NaT where it has none (pandas cannot map an empty table)."""
+    found = by_host.reindex(scene.episodes["host"])
+    return pd.Series(pd.DatetimeIndex(found, tz="UTC"), index=scene.episodes.index)
 
 
 def signature(attempts: pd.DataFrame, codes: Iterable[str], exposed: pd.Series[bool]) -> Check:

@@ -14,36 +14,56 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from kitlib import schema
+from kitlib import knowledge, schema
 from kitlib.classify import activity_channels
 from kitlib.explain import BASE_RATE, FAULT_RATE
 from kitlib.hours import hours_lost, learn_use
-from kitlib.stats import log_beta_bernoulli
+from kitlib.stats import chance, log_beta_bernoulli
 from kitlib.suspects import in_effect
 from kitlib.timeline import record_refs
 
 if TYPE_CHECKING:
     from kitlib.cause import Cause, Instant
     from kitlib.incident import Incident
+    from kitlib.suspects import Mask
 
 CONFIDENT: Final = 0.95
+"""Probability from which on a host is said to work again."""
+
 MIN_WORKING: Final = 3
 """Successes in a row that show a host working although the bad build is still in effect."""
 
 COVERED: Final = 0.5
 """Share of the time that matters which the logs must cover to call a host not affected."""
 
+MIN_RELAPSED: Final = 2
+"""Failing episodes in a row that show a host failing again after it had worked."""
+
+LEANING: Final = 5
+"""Attempts of a host's own that weigh as much as the fleet when its broken rate is estimated."""
+
 _INSTALLED: Final = ("update_installed", "update_restart_needed")
 _SHOWN: Final = 6
+_SOUND: Final = float(np.log(CONFIDENT / (1 - CONFIDENT)))
+
+
+class _Parts(NamedTuple):
+    """A table cut by host."""
+
+    rows: dict[str, pd.DataFrame]
+    none: pd.DataFrame
+
+    def of(self, host: str) -> pd.DataFrame:
+        return self.rows.get(host, self.none)
 
 
 class _Tables(NamedTuple):
     """The tables a host's view is cut from; `tries` are attempts with columns symptom and bad."""
 
-    tries: pd.DataFrame
-    exposure: pd.DataFrame
-    coverage: pd.DataFrame
-    timeline: pd.DataFrame
+    tries: _Parts
+    exposure: _Parts
+    coverage: _Parts
+    timeline: _Parts
     cause: Cause
 
 
@@ -58,13 +78,19 @@ class _Host:
     cured: pd.DataFrame
     state: pd.DataFrame  # system rows of the exposure table
     seen: pd.DataFrame  # coverage of the activity's channels
-    last: pd.Timestamp
-    matters: tuple[pd.Timestamp, pd.Timestamp]
+    last: Instant
+    matters: tuple[Instant, Instant]
+    blames: bool
 
     @property
     def failed(self) -> pd.DataFrame:
         """Attempts that ended with the symptom while the change was in effect."""
         return self.tries[self.tries["symptom"] & self.tries["bad"]]
+
+    @property
+    def unknown(self) -> bool:
+        """Whether a change is blamed and nothing says which build the host ran."""
+        return self.blames and self.state.empty and self.bad.empty
 
     @property
     def bad_at_end(self) -> bool:
@@ -109,26 +135,42 @@ def assess_recovery(  # noqa: PLR0913, PLR0917  # one argument a table, as in th
     tries = attempts[attempts["outcome"].isin(("success", "failure"))]
     tries = tries.assign(
         symptom=(tries["outcome"] == "failure") & incident.is_symptom(tries["code"]),
-        bad=in_effect(cause.bad, tries) if cause.blames else np.ones(len(tries), dtype=bool),
+        bad=_broken_time(tries, cause),
     )
-    tables = _Tables(tries, exposure, coverage, timeline, cause)
+    parts = [_by_host(table) for table in (tries, exposure, coverage, timeline)]
+    tables = _Tables(parts[0], parts[1], parts[2], parts[3], cause)
     channels = activity_channels(incident.activity)
     window = _failing_window(tries, coverage)
-    views = [_view(host, tables, channels, window) for host in hosts]
     broken = _broken_rate(tries)
     rows = []
-    for view in views:
+    for host in hosts:
+        view = _view(host, tables, channels, window)
         row = _decide(view, incident, cause, broken)
         spells = _spells(view)
-        lost = hours_lost(spells, learn_use(view.facts, spells=spells))
+        lost = hours_lost(spells, learn_use(view.facts, spells=spells)) if spells else (0.0,) * 3
+        if row["status"] == "no_data":  # nothing seen is not nothing lost
+            lost = (float("nan"),) * 3
         row |= dict(zip(("hours_lost", "hours_low", "hours_high"), lost, strict=True))
         rows.append(row)
     return schema.frame("hosts", rows)
 
 
-def _failing_window(
-    tries: pd.DataFrame, coverage: pd.DataFrame
-) -> tuple[pd.Timestamp, pd.Timestamp]:
+def _broken_time(tries: pd.DataFrame, cause: Cause) -> Mask:
+    """Mark the attempts made while what is blamed was at work: a change, an outage, or unknown."""
+    if cause.blames:
+        return in_effect(cause.bad, tries)
+    start, end = cause.outage
+    if pd.isna(start) or pd.isna(end):
+        return np.ones(len(tries), dtype=bool)
+    return ((tries["time"] >= start) & (tries["time"] < end)).to_numpy()
+
+
+def _by_host(table: pd.DataFrame) -> _Parts:
+    """Cut a table by host once; asking the whole table again for each host is slow."""
+    return _Parts({str(host): rows for host, rows in table.groupby("host")}, table.head(0))
+
+
+def _failing_window(tries: pd.DataFrame, coverage: pd.DataFrame) -> tuple[Instant, Instant]:
     """First to last failure with the symptom in the fleet, else all the evidence."""
     hit = tries.loc[tries["symptom"] & tries["bad"], "time"]
     if len(hit):
@@ -140,17 +182,19 @@ def _view(
     host: str,
     tables: _Tables,
     channels: frozenset[str],
-    window: tuple[pd.Timestamp, pd.Timestamp],
+    window: tuple[Instant, Instant],
 ) -> _Host:
-    tries, exposure, coverage, timeline, cause = tables
-    own = exposure[exposure["host"] == host]
-    covered = coverage[coverage["host"] == host]
-    facts = timeline[timeline["host"] == host]
+    cause = tables.cause
+    own, covered, facts = (
+        table.of(host) for table in (tables.exposure, tables.coverage, tables.timeline)
+    )
     bad = cause.bad[cause.bad["host"] == host]
-    last = covered["end"].max() if len(covered) else facts["time"].max()
+    tries = tables.tries.of(host).sort_values("time", kind="stable")
+    ends = [covered["end"].max(), facts["time"].max(), tries["time"].max()]
+    last = next((end for end in ends if pd.notna(end)), pd.NaT)
     return _Host(
         name=host,
-        tries=tries[tries["host"] == host],
+        tries=tries,
         facts=facts,
         bad=bad,
         cured=cause.cured[cause.cured["host"] == host],
@@ -158,12 +202,13 @@ def _view(
         seen=covered[covered["channel"].isin(channels)],
         last=last,
         matters=_matters(bad, last, window),
+        blames=cause.blames,
     )
 
 
 def _matters(
-    bad: pd.DataFrame, last: pd.Timestamp, window: tuple[pd.Timestamp, pd.Timestamp]
-) -> tuple[pd.Timestamp, pd.Timestamp]:
+    bad: pd.DataFrame, last: Instant, window: tuple[Instant, Instant]
+) -> tuple[Instant, Instant]:
     """Return the time a log must cover: the host's own exposure, else the fleet's failing time."""
     if bad.empty:
         return window
@@ -175,8 +220,10 @@ def _matters(
 def _covered_share(view: _Host) -> float:
     """Share of the time that matters in which the activity's channels were being recorded."""
     start, end = view.matters
-    if view.seen.empty or pd.isna(start) or end <= start:
-        return 0.0 if view.seen.empty else 1.0
+    if view.seen.empty:
+        return 0.0
+    if not (isinstance(start, pd.Timestamp) and isinstance(end, pd.Timestamp)) or end <= start:
+        return 1.0
     low = view.seen["start"].where(view.seen["start"] >= start, start)
     high = view.seen["end"].where(view.seen["end"] <= end, end)
     return float(
@@ -191,37 +238,12 @@ def _broken_rate(tries: pd.DataFrame) -> float:
     return float((sick["symptom"].sum() + 1) / (len(sick) + 2))
 
 
-def confidence(worked: int, failed: int, *, broken: float, ordinary: float) -> float:
-    """Posterior of "works as it used to" against "still broken", both equally likely before.
-
-    Parameters
-    ----------
-    worked, failed
-        Attempts since the cure took effect.
-    broken, ordinary
-        Failure rates, 0..1, in the broken state and before it.
-
-    Returns
-    -------
-    float
-        0..1. Where broken hosts always fail, one success says much; where they fail half the
-        time, many are needed.
-
-    Examples
-    --------
-    >>> round(confidence(1, 0, broken=0.98, ordinary=0.03), 3)
-    0.98
-    >>> round(confidence(1, 0, broken=0.5, ordinary=0.03), 3)
-    0.66
-    """
-    log_odds = worked * np.log((1 - ordinary) / (1 - broken)) + failed * np.log(ordinary / broken)
-    return float(1 / (1 + np.exp(-np.clip(log_odds, -50, 50))))
-
-
 def _rates(view: _Host, broken: float) -> tuple[float, float]:
     """Return the host's failure rates, broken and ordinary, leaning on the fleet where it says little."""
     under, free = view.tries[view.tries["bad"]], view.tries[~view.tries["bad"]]
-    sick = (under["symptom"].sum() + 5 * broken) / (len(under) + 5)
+    if not view.blames and len(view.failed):  # nothing says when it was broken but the failures
+        under = under[under["time"].between(view.failed["time"].min(), view.failed["time"].max())]
+    sick = (under["symptom"].sum() + LEANING * broken) / (len(under) + LEANING)
     # Failures right after the cure belong to the question, so only the time before counts here.
     before = free[free["time"] < view.bad["start"].min()] if len(view.bad) else free
     ordinary = (before["symptom"].sum() + BASE_RATE[0]) / (len(before) + sum(BASE_RATE))
@@ -235,7 +257,7 @@ def _affected(view: _Host) -> float:
         return 0.0
     k, n = int(under["symptom"].sum()), len(under)
     gap = float(log_beta_bernoulli(k, n, *FAULT_RATE) - log_beta_bernoulli(k, n, *BASE_RATE))
-    return float(1 / (1 + np.exp(-np.clip(gap, -50, 50))))
+    return chance(gap)
 
 
 def _decide(view: _Host, incident: Incident, cause: Cause, broken: float) -> dict[str, Any]:
@@ -253,17 +275,39 @@ def _decide(view: _Host, incident: Incident, cause: Cause, broken: float) -> dic
         "revision": view.state["revision"].iloc[-1] if len(view.state) else None,
         "records": _evidence(view),
     }
-    if sick > 0.5:
+    if view.unknown and view.tries["symptom"].any():
+        row |= _unknown_status(view, broken)
+    elif sick > 0.5:
         row |= _affected_status(view, incident, cause, broken)
     else:
         row |= _unaffected_status(view, sick)
-    row["at_risk"] = bool(
-        cause.blames
-        and len(view.bad)
-        and (not view.cured_at_end)
-        and (view.bad_at_end or sick > 0.5)
-    )
+    row["at_risk"] = _at_risk(view, row["status"], sick)
     return row
+
+
+def _at_risk(view: _Host, status: str, sick: float) -> bool:
+    """Tell whether the host can fail (again), as far as is known; a doubt counts as yes."""
+    if not view.blames or view.cured_at_end:
+        return False
+    if view.unknown:
+        return bool(view.tries["symptom"].any())
+    doubtful = sick > 0.5 or status == "no_data"
+    return bool(len(view.bad)) and (view.bad_at_end or doubtful)
+
+
+def _unknown_status(view: _Host, broken: float) -> dict[str, Any]:
+    """Decide for a host that failed with the symptom on a build that nothing tells."""
+    hit = view.tries.loc[view.tries["symptom"], "time"]
+    since = view.tries[view.tries["time"] > hit.max()]
+    sure, _ = _works_since(view, since, broken)
+    works = int((since["outcome"] == "success").sum()) >= MIN_WORKING and sure >= CONFIDENT
+    why = (
+        f"{len(hit)} attempts with the symptom, the last {hit.max():%Y-%m-%d}, {len(since)} since; "
+        "no start of Windows and no update list says which build it ran"
+    )
+    if works:
+        return {"status": "no_data", "confidence": sure, "why": why}
+    return {"status": "still_failing", "confidence": max(1 - sure, 0.5), "why": why}
 
 
 def _unaffected_status(view: _Host, sick: float) -> dict[str, Any]:
@@ -293,7 +337,7 @@ def _affected_status(
     left = view.bad["end"].max()
     since = view.tries[view.tries["time"] >= left]
     sure, first = _works_since(view, since, broken)
-    count = f"{int((~since['symptom']).sum())} of {len(since)} attempts since work"
+    count = f"{int((since['outcome'] == 'success').sum())} of {len(since)} attempts since work"
     gone = (
         "the build holds the fix"
         if view.cured_at_end
@@ -323,18 +367,17 @@ def _affected_status(
 
 def _still_exposed(view: _Host, incident: Incident, cause: Cause, broken: float) -> dict[str, Any]:
     """Decide for a host with the bad build in effect at the end (or no change to blame)."""
-    last_failure = view.failed["time"].max()
-    since = view.tries[view.tries["time"] > last_failure]
+    since = view.tries[view.tries["time"] > _broken_again(view)]
     sure, first = _works_since(view, since, broken)
-    works = len(since) >= MIN_WORKING and sure >= CONFIDENT
-    if works:
+    worked = int((since["outcome"] == "success").sum())
+    if worked >= MIN_WORKING and sure >= CONFIDENT:
         return {
             "status": "workaround_only" if cause.blames else "recovered",
             "recovered_at": first,
             "recovered_by": "other",
             "confidence": sure,
-            "why": f"{len(since)} attempts in a row work since {first:%Y-%m-%d} without a change "
-            "of build",
+            "why": f"{worked} of {len(since)} attempts work since {first:%Y-%m-%d} without a "
+            "change of build",
         }
     waiting = _pending(view, incident, cause)
     if waiting is not None:
@@ -347,39 +390,64 @@ def _still_exposed(view: _Host, incident: Incident, cause: Cause, broken: float)
         }
     return {
         "status": "still_failing",
-        "confidence": 1 - sure if len(since) else CONFIDENT,
-        "why": f"last failure {last_failure:%Y-%m-%d %H:%M} UTC, {len(since)} attempts since",
+        "confidence": max(1 - sure, 0.5) if len(since) else CONFIDENT,
+        "why": f"last failure {view.failed['time'].max():%Y-%m-%d %H:%M} UTC; "
+        f"{worked} of {len(since)} attempts work after it and after the last return of the change",
     }
 
 
+def _broken_again(view: _Host) -> pd.Timestamp:
+    """Return from when on attempts say whether it works: the last failure, or a later return.
+
+    What worked while the change was removed says nothing once it is back.
+    """
+    failure = view.failed["time"].max()
+    returned = view.bad["start"].max()
+    later: pd.Timestamp = max(failure, returned) if pd.notna(returned) else failure
+    return later
+
+
 def _works_since(view: _Host, since: pd.DataFrame, broken: float) -> tuple[float, Instant]:
-    """Confidence that it works again, and the first success from which on it is that sure."""
+    """Confidence that it works at the end, and the first success from which on it is that sure.
+
+    Where it worked and then failed again for good, the end counts.
+    """
+    if since.empty:
+        return 0.5, pd.NaT
     sick, ordinary = _rates(view, broken)
-    worked, failed = since["outcome"] == "success", since["symptom"]
-    sure = confidence(int(worked.sum()), int(failed.sum()), broken=sick, ordinary=ordinary)
-    for place in np.flatnonzero(worked):
-        rest = confidence(
-            int(worked.iloc[place:].sum()),
-            int(failed.iloc[place:].sum()),
-            broken=sick,
-            ordinary=ordinary,
-        )
-        if rest >= CONFIDENT:
-            return sure, since["time"].iloc[place]
-    return sure, pd.NaT
+    worked = (since["outcome"] == "success").to_numpy()
+    failed = since["symptom"].to_numpy(dtype=bool)
+    steps = worked * np.log((1 - ordinary) / (1 - sick)) + failed * np.log(ordinary / sick)
+    odds = steps[::-1].cumsum()[::-1]  # from each attempt to the end
+    worst = int(odds.argmin())
+    relapses = since.iloc[worst:].loc[failed[worst:], "episode"].nunique()
+    if chance(odds[worst]) <= 1 - CONFIDENT and relapses >= MIN_RELAPSED:
+        return chance(odds[worst]), pd.NaT
+    sound = np.flatnonzero(worked & (odds >= _SOUND))
+    first = since["time"].iloc[sound[0]] if len(sound) else pd.NaT
+    return chance(odds[0]), first
 
 
 def _pending(view: _Host, incident: Incident, cause: Cause) -> pd.Series[Any] | None:
     """Find the installation of a cure that no start of Windows has followed yet."""
-    labels = incident.fixed_labels | set(cause.cured["change"])
     boots = view.facts.loc[view.facts["action"] == "boot", "time"]
     after = boots.max() if len(boots) else view.facts["time"].min()
-    hits = view.facts[
-        view.facts["action"].isin(_INSTALLED)
-        & view.facts["change"].isin(labels)
-        & (view.facts["time_low"] > after)
-    ]
+    facts = view.facts[view.facts["action"].isin(_INSTALLED) & (view.facts["time_low"] > after)]
+    cures = {change for change in facts["change"].unique() if _cures(change, incident, cause)}
+    hits = facts[facts["change"].isin(cures)]
     return None if hits.empty else hits.iloc[0]
+
+
+def _cures(change: str, incident: Incident, cause: Cause) -> bool:
+    """Tell whether an update is the cure or a later cumulative update that contains it."""
+    if change in incident.fixed_labels or change in set(cause.cured["change"]):
+        return True
+    least = cause.cured.groupby("build")["revision"].min()
+    return any(
+        any(branch.cured(build, revision) for branch in incident.branches)
+        or (build in least.index and revision >= least[build])
+        for build, revision in knowledge.revisions(change)
+    )
 
 
 def _evidence(view: _Host) -> list[str]:
@@ -416,4 +484,5 @@ def _spells(view: _Host) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
 def _gone(view: _Host, start: pd.Timestamp) -> pd.Timestamp:
     """When the change that was in effect at `start` went out of effect, else the last evidence."""
     ends = view.bad.loc[view.bad["end"].notna() & (view.bad["end"] > start), "end"]
-    return min(ends.min(), view.last) if len(ends) else view.last
+    known = [*ends, *([view.last] if isinstance(view.last, pd.Timestamp) else [])]
+    return min(known, default=start)

@@ -119,8 +119,18 @@ def write_report(case: Case, document: Mapping[str, Any], out: Path) -> Path:
     return path
 
 
-def render(case: Case, document: Mapping[str, Any]) -> str:
-    """Return the report of a case as HTML text; see `write_report`."""
+def render(
+    case: Case,
+    document: Mapping[str, Any],
+    *,
+    drawn: Mapping[str, Axes] | None = None,
+    dpi: int = DPI,
+) -> str:
+    """Return the report of a case as HTML text; see `write_report`.
+
+    `drawn` is what `draw_charts` returned, if that was already done.
+    """
+    axes = draw_charts(case) if drawn is None else drawn
     template = _environment().from_string(
         (files("kitlib") / "templates" / TEMPLATE).read_text("utf-8")
     )
@@ -131,7 +141,7 @@ def render(case: Case, document: Mapping[str, Any]) -> str:
         statuses=STATUSES,
         checks=CHECKS,
         definitions=case.impact.definitions,
-        pictures={name: _picture(ax) for name, ax in draw_charts(case).items()},
+        pictures={name: _picture(ax, dpi) for name, ax in axes.items()},
         milestones=milestones(case),
         timeline=timeline_rows(case),
         hosts=host_rows(case, document),
@@ -361,8 +371,8 @@ def _list(value: Any) -> list[str]:  # noqa: ANN401  # a list, or nothing
     return [str(ref) for ref in value] if isinstance(value, (list, tuple)) else []
 
 
-def _picture(ax: Axes) -> dict[str, str]:
-    data = base64.b64encode(charts.png(ax, dpi=DPI)).decode("ascii")
+def _picture(ax: Axes, dpi: int) -> dict[str, str]:
+    data = base64.b64encode(charts.png(ax, dpi=dpi)).decode("ascii")
     return {"src": f"data:image/png;base64,{data}", "alt": charts.alt_text(ax)}
 
 

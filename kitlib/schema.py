@@ -155,8 +155,7 @@ TABLES: Final[Mapping[str, Columns]] = MappingProxyType(
             "end": (TIME, "up to here"),
             "why_start": (
                 TEXT,
-                "'log created', 'rolled over', 'cleared', 'gap', 'damaged', 'filtered export', "
-                "'no record numbers'",
+                "'log created', 'rolled over', 'cleared', 'gap', 'damaged', or how it was exported",
             ),
             "why_end": (TEXT, "'export', 'gap', 'damaged'"),
             "records": (WHOLE, "records of the channel in the span"),
@@ -171,8 +170,7 @@ TABLES: Final[Mapping[str, Columns]] = MappingProxyType(
             "end": (TIME, "in effect until; missing: still in effect at the last evidence"),
             "start_known_by": (
                 TEXT,
-                "'boot', 'installed event', 'update history', 'uninstalled event', "
-                "'before evidence'",
+                "'boot', '(un)installed event', 'update history', 'before evidence'",
             ),
             "end_known_by": (
                 TEXT,

@@ -44,6 +44,10 @@ The packages could not be installed; the lines above are the installer's last wo
   HTTPS_PROXY, then start again: what is already there is kept.
 - A machine without any network: see "Without a network" in CONTRIBUTING.md."""
 
+NO_PROJECT = """\
+All packages are there, but the kit itself could not be installed from this clone; the lines above
+say why. Is the clone complete?"""
+
 NO_ENSUREPIP = """\
 This Python cannot make virtual environments with pip in them: its ensurepip module is missing,
 and there is no pip outside either. On Debian and Ubuntu install the package python3-venv
@@ -104,9 +108,10 @@ def set_up(kind: str) -> None:
         return
     _make_environment()
     _say(f"Installing packages into {VENV} (the first time, about 200 MB) ...")
-    _install(["--require-hashes", "-r", str(LOCKS[kind])])
+    _install(["--require-hashes", "-r", str(LOCKS[kind])], failing=NO_PACKAGES)
     # The build backend came with the lock, checked like the rest, so no isolated build fetches it.
-    _install(["--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
+    editable = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
+    _install(editable, failing=NO_PROJECT)
     STAMP.write_text(f"{kind} {_fingerprint()}\n", encoding="utf-8")
 
 
@@ -148,7 +153,7 @@ def _make_environment() -> None:
     venv.create(VENV, clear=True, symlinks=os.name != "nt", with_pip=with_pip)
 
 
-def _install(arguments: list[str]) -> None:
+def _install(arguments: list[str], *, failing: str) -> None:
     """Install with uv, or with pip if there is no uv or uv cannot do it (it reads no pip.conf)."""
     uv, python = _uv(), str(_python())
     if uv is not None:
@@ -156,7 +161,7 @@ def _install(arguments: list[str]) -> None:
             return
         _say("uv could not; trying pip ...")
     if not _count_lines([*_pip(python), "install", *arguments]):
-        raise SetupError(NO_PACKAGES)
+        raise SetupError(failing)
 
 
 def _uv() -> str | None:

@@ -12,13 +12,15 @@ release is tried as its cure (`Suspect.masks` has one row per possible end).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.api.typing import NaTType
 
 from kitlib import knowledge
+from kitlib.schema import TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,9 +28,7 @@ if TYPE_CHECKING:
     from kitlib.incident import Incident
 
 Mask = npt.NDArray[np.bool_]
-
-_FOREVER: Final = pd.Timestamp.max.tz_localize("UTC")
-_NEVER: Final = pd.Timestamp.min.tz_localize("UTC")
+Instant = pd.Timestamp | NaTType
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,15 +77,17 @@ def find_suspects(
     Returns
     -------
     list of Suspect
-        The named one first, then by first label. A change that was in effect for every episode or
-        for none explains no difference and is left out, but the named one always stays.
+        The named one first, then releases by date, then the rest by label. A change that was in
+        effect for no episode is left out, and so is one in effect for all of them, which explains
+        no difference, unless the profile names it.
     """
+    ledger = _Ledger.of(episodes)
     system = exposure[exposure["revision"].notna()]
-    suspects = [*_named(system, episodes, incident), *_releases(system, episodes, incident)]
+    suspects = [*_named(system, ledger, incident), *_releases(system, ledger, incident)]
     others = exposure[exposure["revision"].isna()]
     for change, spans in others.groupby("change", sort=True):
-        suspects.append(_single(str(change), spans, episodes))
-    return [s for s in suspects if s.named or (s.masks.any() and not s.masks.all())]
+        suspects.append(_single(str(change), spans, ledger))
+    return [s for s in suspects if s.masks.any() and (s.named or not s.masks.all())]
 
 
 def in_effect(spans: pd.DataFrame, episodes: pd.DataFrame) -> Mask:
@@ -98,19 +100,50 @@ def in_effect(spans: pd.DataFrame, episodes: pd.DataFrame) -> Mask:
     >>> in_effect(spans, pd.DataFrame({"host": ["A", "B"], "time": [t[0], t[0]]}))
     array([ True, False])
     """
-    out = np.zeros(len(episodes), dtype=bool)
-    places = pd.Series(np.arange(len(episodes)), index=episodes.index)
-    times = episodes["time"]
-    by_host = {host: places.loc[index] for host, index in episodes.groupby("host").groups.items()}
-    for host, start, end in zip(spans["host"], spans["start"], spans["end"], strict=True):
-        if host not in by_host:
-            continue
-        own = by_host[host].to_numpy()
-        when = times.iloc[own]
-        low = _NEVER if pd.isna(start) else start
-        high = _FOREVER if pd.isna(end) else end
-        out[own[((when >= low) & (when < high)).to_numpy()]] = True
-    return out
+    return _Ledger.of(episodes).mask(spans)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ledger:
+    """Episodes ordered by host and time, so that a span is found by bisection."""
+
+    hosts: pd.Index[str]
+    moments: npt.NDArray[np.int64]  # all instants, sorted, once each
+    keys: npt.NDArray[np.int64]  # host number and instant number in one, sorted
+    order: npt.NDArray[np.intp]  # place in `keys` -> place among the episodes
+
+    @classmethod
+    def of(cls, episodes: pd.DataFrame) -> _Ledger:
+        number, hosts = pd.factorize(episodes["host"])
+        moments, moment = np.unique(_ticks(episodes["time"]), return_inverse=True)
+        keys = number.astype(np.int64) * (len(moments) + 1) + moment
+        order = np.argsort(keys, kind="stable")
+        return cls(pd.Index(hosts), moments, keys[order], order)
+
+    def mask(self, spans: pd.DataFrame) -> Mask:
+        host = self.hosts.get_indexer(pd.Index(spans["host"]))
+        spans, host = spans[host >= 0], host[host >= 0]
+        low = self._places(host, _ticks(spans["start"], missing=np.iinfo(np.int64).min))
+        high = self._places(host, _ticks(spans["end"], missing=np.iinfo(np.int64).max))
+        steps = np.zeros(len(self.keys) + 1, dtype=np.int64)
+        real = low < high  # a span that ends before it starts holds nothing
+        np.add.at(steps, low[real], 1)
+        np.add.at(steps, high[real], -1)
+        out = np.zeros(len(self.keys), dtype=bool)
+        out[self.order] = steps.cumsum()[:-1] > 0
+        return out
+
+    def _places(
+        self, host: npt.NDArray[np.intp], ticks: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.intp]:
+        key = host * (len(self.moments) + 1) + np.searchsorted(self.moments, ticks)
+        return np.searchsorted(self.keys, key)
+
+
+def _ticks(times: pd.Series[pd.Timestamp], *, missing: int = 0) -> npt.NDArray[np.int64]:
+    """Nanoseconds since 1970 (UTC), `missing` where there is no time."""
+    exact = pd.to_datetime(times, utc=True).astype(TIME)
+    return np.where(exact.isna(), missing, exact.astype("int64")).astype(np.int64)
 
 
 def bad_spans(exposure: pd.DataFrame, incident: Incident) -> pd.DataFrame:
@@ -121,10 +154,21 @@ def bad_spans(exposure: pd.DataFrame, incident: Incident) -> pd.DataFrame:
 
 
 def cured_spans(exposure: pd.DataFrame, incident: Incident) -> pd.DataFrame:
-    """Rows of `exposure` in which a host ran a build that contains the profile's fix."""
-    return exposure[
-        _judge(exposure, lambda build, rev: any(b.cured(build, rev) for b in incident.branches))
-    ]
+    """Rows of `exposure` in which a host ran a build that contains the profile's fix.
+
+    A build of no branch of the profile (a machine set up anew with a later Windows) contains it if
+    it was released after the last of the fixes.
+    """
+    branches = incident.branches
+    inside = _judge(exposure, lambda build, rev: any(b.cured(build, rev) for b in branches))
+    dates = [b.fixed.date for b in branches if b.fixed and b.fixed.date]
+    if not dates:
+        return exposure[inside]
+    ours = frozenset().union(*(b.builds for b in branches))
+    known = knowledge.releases()
+    later = known[(known["date"] >= f"{max(dates)}") & ~known["build"].isin(ours)]
+    newer = set(zip(later["build"], later["revision"], strict=True))
+    return exposure[inside | _judge(exposure, lambda build, rev: (build, rev) in newer)]
 
 
 def _judge(exposure: pd.DataFrame, test: Callable[[int, int], bool]) -> Mask:
@@ -135,7 +179,7 @@ def _judge(exposure: pd.DataFrame, test: Callable[[int, int], bool]) -> Mask:
     )
 
 
-def _named(system: pd.DataFrame, episodes: pd.DataFrame, incident: Incident) -> list[Suspect]:
+def _named(system: pd.DataFrame, ledger: _Ledger, incident: Incident) -> list[Suspect]:
     if not incident.branches:
         return []
     spans = bad_spans(system, incident)
@@ -147,39 +191,33 @@ def _named(system: pd.DataFrame, episodes: pd.DataFrame, incident: Incident) -> 
             labels,
             "update",
             named=True,
-            masks=in_effect(spans, episodes)[np.newaxis],
+            masks=ledger.mask(spans)[np.newaxis],
             spans=(spans,),
             cured=(cured_spans(system, incident),),
         )
     ]
 
 
-def _single(change: str, spans: pd.DataFrame, episodes: pd.DataFrame) -> Suspect:
+def _single(change: str, spans: pd.DataFrame, ledger: _Ledger) -> Suspect:
     """Build a suspect that is in effect just where its own rows say so."""
     return Suspect(
         change,
         (change,),
         str(spans["kind"].iloc[0]),
         named=False,
-        masks=in_effect(spans, episodes)[np.newaxis],
+        masks=ledger.mask(spans)[np.newaxis],
         spans=(spans,),
         cured=(spans.head(0),),
     )
 
 
-def _releases(system: pd.DataFrame, episodes: pd.DataFrame, incident: Incident) -> list[Suspect]:
+def _releases(system: pd.DataFrame, ledger: _Ledger, incident: Incident) -> list[Suspect]:
     """Other operating-system releases, grouped by release day, each with its possible cures."""
-    known = knowledge.releases()[["build", "revision", "date", "kind"]]
-    dated = system.merge(
-        known.drop_duplicates(["build", "revision"]),
-        on=["build", "revision"],
-        how="left",
-        suffixes=("", "_release"),
-    )
-    undated = dated[dated["date"].isna()]
-    dated = dated[dated["date"].notna()].assign(date=lambda d: d["date"].astype(str))
+    if system.empty:
+        return []
+    dated = system.assign(date=_release_keys(system))
     days = sorted(dated["date"].unique())
-    by_day = {day: in_effect(dated[dated["date"] == day], episodes) for day in days}
+    by_day = {day: ledger.mask(dated[dated["date"] == day]) for day in days}
     out = []
     for place, day in enumerate(days):
         labels = tuple(sorted(set(dated.loc[dated["date"] == day, "change"])))
@@ -198,7 +236,34 @@ def _releases(system: pd.DataFrame, episodes: pd.DataFrame, incident: Incident) 
                 cured=tuple(dated[~_before(dated, end)] for end in ends),
             )
         )
-    return [*out, *(_single(str(c), rows, episodes) for c, rows in undated.groupby("change"))]
+    return out
+
+
+def _release_keys(system: pd.DataFrame) -> list[str]:
+    """Text that sorts each revision by release: its day, or for one the kit does not know a guess.
+
+    A revision between known ones sorts right after the one below it. One newer than all that are
+    known (next month's patch) sorts by the day on which the evidence first shows it.
+    """
+    known = knowledge.releases()
+    states = list(zip(system["build"], system["revision"], strict=True))
+    first = pd.Series(system["start"].tolist(), index=pd.MultiIndex.from_tuples(states))
+    keys = {
+        state: _release_key(state[1], known[known["build"] == state[0]], first.loc[[state]].min())
+        for state in dict.fromkeys(states)
+    }
+    return [keys[state] for state in states]
+
+
+def _release_key(revision: int, own: pd.DataFrame, first: Instant) -> str:
+    """Key of one revision; `own` are the known releases of its build, `first` when it was seen."""
+    below = own[own["revision"] <= revision]
+    floor = f"{below['date'].iloc[-1]:%Y-%m-%d}" if len(below) else ""
+    if len(below) and below["revision"].iloc[-1] == revision:
+        return floor
+    if len(below) == len(own) and isinstance(first, pd.Timestamp):
+        return max(f"{first:%Y-%m-%d}", f"{floor}+")
+    return f"{floor}+"
 
 
 def _before(dated: pd.DataFrame, end: str | None) -> pd.Series[bool]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from kitlib import schema
-from kitlib.classify import classify
+from kitlib.classify import change_label, classify
 from kitlib.clocks import widen_for_clock_jumps
 from kitlib.hosts import name_hosts
 
@@ -27,6 +27,8 @@ _HISTORY_ACTIONS: Final = {
     ("uninstall", "succeeded"): ("update_uninstalled", "success"),
     ("uninstall", "succeeded_with_errors"): ("update_uninstalled", "success"),
     ("uninstall", "failed"): ("update_uninstall_failed", "failure"),
+    ("uninstall", "aborted"): ("update_uninstall_failed", "failure"),
+    ("uninstall", "in_progress"): ("update_uninstall_started", ""),
 }
 
 
@@ -65,7 +67,7 @@ def _history(updates: pd.DataFrame) -> pd.DataFrame:
     keys = list(zip(updates["operation"], updates["result_code"], strict=True))
     rows = updates[np.array([key in _HISTORY_ACTIONS for key in keys], dtype=bool)]
     actions = [_HISTORY_ACTIONS[key] for key in keys if key in _HISTORY_ACTIONS]
-    change = rows["kb"].where(rows["kb"] != "", rows["title"])
+    change = rows["kb"].where(rows["kb"] != "", rows["title"]).map(change_label)
     return schema.coerce(
         "timeline",
         pd.DataFrame(

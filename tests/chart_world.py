@@ -6,6 +6,7 @@ removes it, four get the fix, one stays out; three never get it; one has no log.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from kitlib.evidence import Evidence
 from kitlib.findings import Case
 from kitlib.impact import Impact
 from kitlib.incident import load_incident
+
+__all__ = ["replace"]  # the tests swap single fields of the frozen parts
 
 BAD = "KB5009543"
 CURE = "KB5010793"

@@ -122,7 +122,7 @@ def tracked_texts():
     """Every text file that git tracks or would track."""
     if not shutil.which("git") or not (ROOT / ".git").exists():
         pytest.skip("not a git clone")
-    command = ["git", "ls-files", "-co", "--exclude-standard", "-z"]
+    command = ["git", "-c", "safe.directory=*", "ls-files", "-co", "--exclude-standard", "-z"]
     listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for name in sorted(set(listed.split("\0")) - {""}):
         content = (ROOT / name).read_bytes() if (ROOT / name).is_file() else b""
@@ -195,7 +195,9 @@ def test_module_says_what_it_knows(path):
     assert text, f"{path} has no docstring"
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if re.match("[a-z]|__init__", p.name)], ids=name_of)
+@pytest.mark.parametrize(
+    "path", [p for p in MODULES if re.match("[a-z]|__init__", p.name)], ids=name_of
+)
 def test_public_functions_and_classes_have_docstrings(path):
     assert [name for name, node in public(parse(path)) if not ast.get_docstring(node)] == []
 

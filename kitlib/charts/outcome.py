@@ -65,6 +65,8 @@ def time_to_recovery(
 def recovery_times(hosts: pd.DataFrame, coverage: pd.DataFrame) -> pd.DataFrame:
     """Return host, days, back: time from onset to recovery, or to the host's last evidence."""
     hit = hosts.loc[hosts["onset"].notna()]
+    if hit.empty:
+        return pd.DataFrame({"host": [], "days": [], "back": []})
     last = hit["host"].map(coverage.groupby("host")["end"].max())
     last = pd.to_datetime(last, utc=True).fillna(coverage["end"].max())
     back = hit["recovered_at"].notna() & (hit["status"] != "still_failing")

@@ -9,8 +9,6 @@ This module knows where chunks, records and a record's values lie. It does not k
 
 from __future__ import annotations
 
-import struct
-
 from kitlib.errors import UsageError
 from kitlib.simulate import binxml
 
@@ -41,7 +39,7 @@ def break_record(log: bytes, *, chunk: int, record: int) -> bytes:
 
 
 def _chunk_offset(log: bytes, chunk: int) -> int:
-    (first,) = struct.unpack_from("<H", log, 40)
+    first = int.from_bytes(log[40:42], "little")
     at = first + chunk * binxml.CHUNK_SIZE
     if chunk < 0 or log[at : at + len(binxml.CHUNK_MAGIC)] != binxml.CHUNK_MAGIC:
         raise UsageError(f"the log has no chunk {chunk}")
@@ -49,11 +47,11 @@ def _chunk_offset(log: bytes, chunk: int) -> int:
 
 
 def _record_offset(log: bytes, base: int, record: int) -> int:
-    (free,) = struct.unpack_from("<I", log, base + 48)
+    end = base + _u32(log, base + 48)
     at = base + binxml.CHUNK_HEADER
     for _ in range(record):
-        at += struct.unpack_from("<I", log, at + 4)[0] if at < base + free else 0
-    if record < 0 or at >= base + free:
+        at += _u32(log, at + 4) if at < end else 0
+    if record < 0 or at >= end:
         raise UsageError(f"the chunk has no record {record}")
     return at
 
@@ -61,6 +59,9 @@ def _record_offset(log: bytes, base: int, record: int) -> int:
 def _values_offset(log: bytes, base: int, record: int) -> int:
     """Find the values of a record's outer template instance, behind a definition that is there."""
     at = record + binxml.RECORD_HEADER + len(binxml.FRAGMENT) + 10
-    (defined_at,) = struct.unpack_from("<I", log, at - 4)
-    resident = base + defined_at == at
-    return at + 24 + struct.unpack_from("<I", log, at + 20)[0] if resident else at
+    defined_here = base + _u32(log, at - 4) == at
+    return at + 24 + _u32(log, at + 20) if defined_here else at
+
+
+def _u32(log: bytes, at: int) -> int:
+    return int.from_bytes(log[at : at + 4], "little")

@@ -15,14 +15,12 @@ Source: "Windows XML Event Log (EVTX)" by J. Metz (libyal); the layouts are thos
 
 from __future__ import annotations
 
-import re
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from kitlib.errors import UsageError
 from kitlib.simulate import binxml, values
@@ -43,6 +41,7 @@ from kitlib.simulate.values import (
     real,
     sid,
     systemtime,
+    ticks,
     u8,
     u16,
     u32,
@@ -141,36 +140,6 @@ class Event:
     channel: str = ""
 
 
-def ticks(when: str | datetime) -> int:
-    """Give a time as FILETIME ticks: 100 ns since 1601-01-01 UTC.
-
-    Parameters
-    ----------
-    when
-        ISO 8601 text with up to seven decimals, or a datetime; UTC unless it has an offset.
-
-    Examples
-    --------
-    >>> ticks("1601-01-01T00:00:00.0000001Z")
-    1
-    """
-    moment, finer = _parse(when) if isinstance(when, str) else (when, 0)
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (moment - values.EPOCH) // timedelta(microseconds=1) * 10 + finer
-
-
-def _parse(text: str) -> tuple[datetime, int]:
-    """Split a time into whole seconds and ticks: a datetime holds six decimals only."""
-    found = re.fullmatch(r"([^.,]+)(?:\.(\d{1,7}))?(Z|[+-]\d\d:\d\d)?", text)
-    if found is None:
-        raise UsageError(f"not a time in ISO 8601 with up to 7 decimals: {text!r}")
-    seconds, decimals, zone = found.groups(default="")
-    try:
-        return datetime.fromisoformat(seconds + zone), int(decimals.ljust(7, "0"))
-    except ValueError as error:
-        raise UsageError(f"not a time in ISO 8601 with up to 7 decimals: {text!r}") from error
-
-
 def encode_log(
     events: Iterable[Event],
     *,
@@ -222,16 +191,19 @@ def _chunks(
 
 
 def _file_header(chunks: Sequence[Chunk], first_record_id: int, *, dirty: bool) -> bytes:
-    # Windows writes the header when it begins a chunk and when it closes the log, so a live copy
-    # has the state of the last time: the chunk begun then counts, its records do not yet.
     known = -(-len(chunks) // 2) if dirty else len(chunks)
-    newest = chunks[known - 1]
-    empty = newest.first_id == binxml.NO_RECORD
-    next_id = first_record_id if empty else newest.first_id if dirty else newest.last_id + 1
+    next_id = _next_id(chunks[known - 1], first_record_id, dirty=dirty)
     head = _FILE.pack(b"ElfFile\0", 0, known - 1, next_id, 128, 1, 3, FILE_HEADER, known)
     head += bytes(120 - len(head))
     flags = _DIRTY if dirty else 0
     return (head + struct.pack("<II", flags, zlib.crc32(head))).ljust(FILE_HEADER, b"\0")
+
+
+def _next_id(newest: Chunk, first_record_id: int, *, dirty: bool) -> int:
+    if newest.first_id == binxml.NO_RECORD:
+        return first_record_id
+    # As in real live copies: within the newest chunk that the header counts (13 of 17 looked at).
+    return (newest.first_id + newest.last_id) // 2 if dirty else newest.last_id + 1
 
 
 # Records ----------------------------------------------------------------------------------------
@@ -260,8 +232,8 @@ class _Shape(NamedTuple):
         return bool(self.provider_guid) and not self.event_source_name and not self.qualifiers
 
     @property
-    def full(self) -> bool:
-        """Whether the event has more than the few elements of a classic source."""
+    def correlated(self) -> bool:
+        """Whether there is a ``Correlation``: all have it but the plain old classic sources."""
         modern = self.provider_guid or self.event_source_name
         return bool(modern or self.version or self.opcode or self.activity)
 
@@ -278,13 +250,12 @@ class _System(NamedTuple):
     descriptors: bytes
     changing: struct.Struct
     constant: bytes
-    prefix: bytes
-    terminator: bytes
+    manifest: bool
 
 
 def _write_record(chunk: Chunk, event: Event, record_id: int, channel: str, computer: str) -> bool:
     system = _system(_shape(event, channel, computer))
-    template, codes, blobs = _payload(event, system.terminator)
+    template, codes, blobs = _payload(event, manifest=system.manifest)
     changing = _changing(system.changing, event, record_id)
     start = chunk.open_record(record_id, event.time)
     chunk.add_instance(system.template)
@@ -294,7 +265,7 @@ def _write_record(chunk: Chunk, event: Event, record_id: int, channel: str, comp
     buffer += changing
     buffer += system.constant
     payload_at = len(buffer)
-    buffer += system.prefix
+    buffer += b"" if system.manifest else binxml.FRAGMENT
     chunk.add_instance(template)
     buffer += binxml.descriptors(codes, [len(blob) for blob in blobs])
     buffer += b"".join(blobs)
@@ -360,8 +331,7 @@ def _system(shape: _Shape) -> _System:
         descriptors=binxml.descriptors(codes, sizes),
         changing=struct.Struct("<" + "".join(layout for _, layout in changing)),
         constant=b"".join(blob for _, blob in constants),
-        prefix=b"" if shape.manifest else binxml.FRAGMENT,
-        terminator=b"\0\0" if shape.manifest else b"",
+        manifest=shape.manifest,
     )
 
 
@@ -395,15 +365,12 @@ def _constant_values(shape: _Shape) -> list[tuple[int, bytes]]:
 
 def _event_element(shape: _Shape) -> Element:
     payload = Slot(shape.payload_slot, values.BINXML)
-    content = Element("UserData", (payload,), depends=shape.payload_slot)
-    return Element(
-        "Event",
-        (
-            Element("System", tuple(_system_elements(shape))),
-            content if shape.user_data else payload,
-        ),
-        (("xmlns", EVENT_NAMESPACE),),
-    )
+    system = Element("System", tuple(_system_elements(shape)))
+    namespace = (("xmlns", EVENT_NAMESPACE),)
+    if not shape.user_data:
+        return Element("Event", (system, payload), namespace, depends=payload.index)
+    user_data = Element("UserData", (payload,), depends=payload.index)
+    return Element("Event", (system, user_data), namespace)
 
 
 def _system_elements(shape: _Shape) -> Iterator[Element]:
@@ -419,7 +386,7 @@ def _system_elements(shape: _Shape) -> Iterator[Element]:
     yield _valued("Keywords", 5, values.HEX64)
     yield Element("TimeCreated", attributes=(("SystemTime", Slot(6, values.FILETIME)),))
     yield _valued("EventRecordID", 10, values.UINT64)
-    if shape.full:
+    if shape.correlated:
         related = Slot(13 if shape.manifest else 18, values.GUID)
         activity = ("ActivityID", Slot(7, values.GUID))
         yield Element("Correlation", attributes=(activity, ("RelatedActivityID", related)))
@@ -453,19 +420,36 @@ def _valued(name: str, index: int, code: int) -> Element:
 # Payloads ---------------------------------------------------------------------------------------
 
 
-def _payload(event: Event, terminator: bytes) -> tuple[Template, list[int], list[bytes]]:
+_Payload: TypeAlias = tuple[Template, list[int], list[bytes]]
+"""A payload's template with the type codes and the bytes of its values."""
+
+
+def _payload(event: Event, *, manifest: bool) -> _Payload:
     data = event.data
+    terminator = b"\0\0" if manifest else b""
     if isinstance(data, UserData):
-        codes, blobs = values.encode_all(data.fields.values(), terminator)
-        fields = tuple(zip(data.fields, codes, strict=True))
-        return _user_data(data.root, data.namespace, fields), codes, blobs
-    if not isinstance(data, Mapping):
-        return _unnamed(), *_unnamed_values(data, event.binary)
+        return _user_data_payload(data, event.binary, terminator)
+    if isinstance(data, Mapping):
+        return _named_payload(data, event.binary, terminator)
+    if manifest and not data and event.binary is None:
+        return _named(()), [], []
+    return _unnamed(), *_unnamed_values(data, event.binary)
+
+
+def _user_data_payload(data: UserData, extra: bytes | None, terminator: bytes) -> _Payload:
+    if extra is not None:
+        raise UsageError(f"an event with the UserData {data.root!r} has no place for Binary")
+    codes, blobs = values.encode_all(data.fields.values(), terminator)
+    fields = tuple(zip(data.fields, codes, strict=True))
+    return _user_data(data.root, data.namespace, fields), codes, blobs
+
+
+def _named_payload(data: Mapping[str, Value], extra: bytes | None, terminator: bytes) -> _Payload:
     codes, blobs = values.encode_all(data.values(), terminator)
-    template = _named(tuple(zip(data, codes, strict=True)), binary=event.binary is not None)
-    if event.binary is not None:
+    template = _named(tuple(zip(data, codes, strict=True)), binary=extra is not None)
+    if extra is not None:
         codes += [values.UINT32, values.BINARY]
-        blobs += [len(event.binary).to_bytes(4, "little"), event.binary]
+        blobs += [len(extra).to_bytes(4, "little"), extra]
     return template, codes, blobs
 
 
@@ -486,7 +470,7 @@ def _unnamed() -> Template:
 
 
 @lru_cache(maxsize=4096)
-def _named(fields: tuple[tuple[str, int], ...], *, binary: bool) -> Template:
+def _named(fields: tuple[tuple[str, int], ...], *, binary: bool = False) -> Template:
     content = [
         Element("Data", (_field(index, code),), (("Name", name),))
         for index, (name, code) in enumerate(fields)

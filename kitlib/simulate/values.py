@@ -11,6 +11,7 @@ Source: MS-EVEN6 section 2.2.12 (types), MS-DTYP 2.3.4, 2.3.13 and 2.4.2 (GUID, 
 
 from __future__ import annotations
 
+import re
 import struct
 import uuid
 from dataclasses import dataclass
@@ -233,3 +234,33 @@ def sid(value: str) -> Typed:
 def binary(value: bytes) -> Typed:
     """Bytes, shown as hexadecimal."""
     return Typed("binary", value)
+
+
+def ticks(when: str | datetime) -> int:
+    """Give a time as FILETIME ticks: 100 ns since 1601-01-01 UTC.
+
+    Parameters
+    ----------
+    when
+        ISO 8601 text with up to seven decimals, or a datetime; UTC unless it has an offset.
+
+    Examples
+    --------
+    >>> ticks("1601-01-01T00:00:00.0000001Z")
+    1
+    """
+    moment, finer = _parse(when) if isinstance(when, str) else (when, 0)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (moment - EPOCH) // timedelta(microseconds=1) * 10 + finer
+
+
+def _parse(text: str) -> tuple[datetime, int]:
+    """Split a time into whole seconds and ticks: a datetime holds six decimals only."""
+    found = re.fullmatch(r"([^.,]+)(?:\.(\d{1,7}))?(Z|[+-]\d\d:\d\d)?", text)
+    if found is None:
+        raise UsageError(f"not a time in ISO 8601 with up to 7 decimals: {text!r}")
+    seconds, decimals, zone = found.groups(default="")
+    try:
+        return datetime.fromisoformat(seconds + zone), int(decimals.ljust(7, "0"))
+    except ValueError as error:
+        raise UsageError(f"not a time in ISO 8601 with up to 7 decimals: {text!r}") from error
