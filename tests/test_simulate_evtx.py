@@ -981,6 +981,7 @@ def test_damage_refuses_places_that_do_not_exist(damage: Any) -> None:
         replace(FAILED, data={"a": sim.guid("no guid")}),
         replace(FAILED, data={"a": sim.sid("no sid")}),
         replace(FAILED, data={"a": Typed("u24", 1)}),
+        replace(FAILED, data={"a": Typed("binary", 5)}),
         replace(FAILED, data={"a": 5}),
         replace(FAILED, event_id=65536),
         replace(FAILED, time=-1),

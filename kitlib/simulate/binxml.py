@@ -104,7 +104,7 @@ class Template:
 
 def compile_template(root: Element) -> Template:
     """Prepare a template; equal elements give the same GUID, different ones do not."""
-    guid = blake2b(repr(root).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    guid = blake2b(ascii(root).encode(), digest_size=16).digest()
     bucket = _hash(guid) % _TEMPLATE_BUCKETS
     return Template(guid, bucket, tuple(_merge([FRAGMENT, *_element(root), END])))
 

@@ -88,6 +88,11 @@ def sid_bytes(text: str) -> bytes:
     return head + struct.pack(f"<{len(parts)}I", *map(int, parts))
 
 
+def raw_bytes(content: bytes) -> bytes:
+    """Give bytes as they are; a number is refused, of which `bytes` would make zeros."""
+    return memoryview(content).tobytes()
+
+
 def systemtime_bytes(ticks: int) -> bytes:
     """Pack FILETIME ticks as a SYSTEMTIME, which ends at milliseconds."""
     when = EPOCH + timedelta(microseconds=ticks // 10)
@@ -107,7 +112,7 @@ KINDS: Final[Mapping[str, tuple[int, Callable[[Any], bytes]]]] = MappingProxyTyp
         "i64": (0x09, struct.Struct("<q").pack),
         "u64": (UINT64, struct.Struct("<Q").pack),
         "real": (0x0C, struct.Struct("<d").pack),
-        "binary": (BINARY, bytes),
+        "binary": (BINARY, raw_bytes),
         "guid": (GUID, guid_bytes),
         "filetime": (FILETIME, struct.Struct("<Q").pack),
         "systemtime": (0x12, systemtime_bytes),
