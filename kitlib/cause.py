@@ -270,7 +270,7 @@ def _legs(
         f"{weights.nothing:.3f}",
     )
     return (
-        legs.same_day_controls(scene, legs.risk_difference(scene.panel, scene.mask)),
+        legs.same_day_controls(scene),
         legs.own_past(scene),
         legs.onset_alignment(scene),
         legs.reversal(scene),
@@ -283,8 +283,9 @@ def _legs(
 def suspects_table(panel: Panel, suspects: list[Suspect], weights: Weights) -> pd.DataFrame:
     """Rank the suspects: table ``suspects``, most probable first; groups cannot be told apart."""
     rows = []
+    resamples = legs.Resamples.of(panel)
     for suspect, weight, row in zip(suspects, weights.changes, weights.best_mask, strict=True):
-        point, low, high = legs.risk_difference(panel, suspect.masks[row])
+        point, low, high = resamples.risk_difference(suspect.masks[row])
         rows.append(
             {
                 "change": suspect.change,

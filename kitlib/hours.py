@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 SIGNS: Final = ("boot", "shutdown", "sleep", "resume", "restart_requested")
@@ -23,6 +24,8 @@ LONGEST_DAY: Final = pd.Timedelta(hours=14)
 SHORT: Final = 0.25
 """Quantile of the idle times that stands for the machine's own: the service is not always used
 until the very end of a day, so long idle times say nothing, short ones do."""
+
+_HOUR: Final = 3_600_000_000_000  # nanoseconds
 
 Span = tuple[pd.Timestamp, pd.Timestamp]
 
@@ -117,10 +120,10 @@ def hours_lost(spells: list[Span], use: Use) -> tuple[float, float, float]:
 
 
 def _overlap(spells: list[Span], use: Use, share: float) -> float:
-    first = use.days["first"] + use.morning * share
-    last = use.days["last"] - use.evening * share
-    hours = 0.0
+    first = (use.days["first"] + use.morning * share).astype("int64").to_numpy()
+    last = (use.days["last"] - use.evening * share).astype("int64").to_numpy()
+    nanoseconds = 0
     for start, end in spells:
-        within = last.where(last <= end, end) - first.where(first >= start, start)
-        hours += float(within.dt.total_seconds().clip(lower=0).sum()) / 3600
-    return hours
+        within = np.minimum(last, end.value) - np.maximum(first, start.value)
+        nanoseconds += int(within[within > 0].sum())
+    return nanoseconds / _HOUR

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from kitlib.claims import Check
-from kitlib.stats import quantile_interval, sign_test, stratified_difference
+from kitlib.stats import Floats, quantile_interval, sign_test, stratified_difference
 from kitlib.suspects import in_effect
 
 if TYPE_CHECKING:
@@ -73,26 +73,45 @@ class Scene:
         return tuple(records[-1] for records in chosen["records"])
 
 
-def risk_difference(panel: Panel, mask: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
-    """Failure rate of exposed minus not exposed on the same days, with its 90 % interval.
+@dataclass(frozen=True, slots=True, eq=False)
+class Resamples:
+    """Fleets drawn from the fleet, hosts with replacement; drawn once for all suspects."""
 
-    The interval resamples hosts, not episodes. (nan, nan, nan) where no day has both kinds.
-    """
-    k1, n1 = panel.daily(mask)
-    k0, n0 = panel.daily(~mask)
-    point = float(
-        stratified_difference(k1.sum(axis=0), n1.sum(axis=0), k0.sum(axis=0), n0.sum(axis=0))
-    )
-    hosts = len(panel.hosts)
-    rng = np.random.default_rng(SEED)
-    draws = rng.multinomial(hosts, np.full(hosts, 1 / hosts), size=RESAMPLES).astype(float)
-    samples = stratified_difference(draws @ k1, draws @ n1, draws @ k0, draws @ n0)
-    return (point, *quantile_interval(samples))
+    panel: Panel
+    draws: Floats
+    k: Floats
+    n: Floats
+
+    @classmethod
+    def of(cls, panel: Panel) -> Resamples:
+        """Draw `RESAMPLES` fleets; the same evidence gives the same draws."""
+        hosts = len(panel.hosts)
+        rng = np.random.default_rng(SEED)
+        draws = rng.multinomial(hosts, np.full(hosts, 1 / hosts), size=RESAMPLES).astype(float)
+        k, n = panel.daily()
+        return cls(panel, draws, draws @ k, draws @ n)
+
+    def risk_difference(self, mask: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
+        """Failure rate of exposed minus not exposed on the same days, with its 90 % interval.
+
+        The interval resamples hosts, not episodes. (nan, nan, nan) where no day has both kinds.
+        """
+        k, n = self.panel.daily()
+        k1, n1 = self.panel.daily(mask)
+        sums = (k1.sum(axis=0), n1.sum(axis=0))
+        point = float(
+            stratified_difference(*sums, k.sum(axis=0) - sums[0], n.sum(axis=0) - sums[1])
+        )
+        some = n1.any(axis=1)  # the rest add nothing to the exposed side
+        on_k, on_n = self.draws[:, some] @ k1[some], self.draws[:, some] @ n1[some]
+        samples = stratified_difference(on_k, on_n, self.k - on_k, self.n - on_n)
+        return (point, *quantile_interval(samples))
 
 
-def same_day_controls(scene: Scene, difference: tuple[float, float, float]) -> Check:
+def same_day_controls(scene: Scene) -> Check:
     """Exposed hosts against hosts without the change on the same days; hosts permuted."""
     name = "same-day controls"
+    difference = Resamples.of(scene.panel).risk_difference(scene.mask)
     k1, n1 = scene.panel.daily(scene.mask)
     k0, n0 = scene.panel.daily(~scene.mask)
     shared = (n1.sum(axis=0) > 0) & (n0.sum(axis=0) > 0)
@@ -164,7 +183,7 @@ def own_past(scene: Scene) -> Check:
         f"of {len(both)} hosts seen with and without the change, {worse} fail more often with it, "
         f"{better} less often; median step {step.median():+.2f}, exact sign test p = {p:.3g}"
     )
-    hit = np.isin(np.asarray(scene.panel.hosts)[scene.panel.host], both.index[step > 0])
+    hit = rates.index.isin(both.index[step > 0])[scene.panel.host]
     return Check("own past", bool(p < ALPHA), text, scene.records(hit & scene.mask & scene.failed))
 
 
@@ -191,24 +210,24 @@ def placebo_dates(scene: Scene) -> Check:
 
 def onset_alignment(scene: Scene) -> Check:
     """Whether failures begin with each host's own exposure rather than on one calendar day."""
-    starts = scene.spans.groupby("host")["start"].min().dropna()
-    rows = []
-    for host, own in scene.episodes.assign(failed=scene.failed).groupby("host"):
-        if host not in starts.index or not own["failed"].any():
-            continue
-        before = own[own["time"] < starts[host]]
-        after = own[own["time"] >= starts[host]]
-        rows.append((not before["failed"].any(), bool(len(after) and after["failed"].iloc[0])))
-    if not rows:
+    start = _moment(scene, scene.spans.groupby("host")["start"].min())
+    at_start = (scene.episodes["time"] >= start).to_numpy()
+    rows = scene.episodes[["host", "time"]].assign(failed=scene.failed, after=at_start)
+    rows = rows[start.notna()].sort_values("time", kind="stable")
+    failing = rows.groupby("host")["failed"].transform("any").astype(bool)
+    rows = rows[failing]
+    if rows.empty:
         return Check("onset aligned on exposure", None, "no failing host has a dated exposure")
-    clean = sum(first for first, _ in rows)
-    at_once = sum(second for _, second in rows)
+    hosts = rows["host"].nunique()
+    clean = hosts - rows.loc[~rows["after"] & rows["failed"], "host"].nunique()
+    at_once = int(rows[rows["after"]].groupby("host")["failed"].first().sum())
+    days = scene.spans["start"].dropna().dt.floor("D").nunique()
     text = (
-        f"of {len(rows)} failing hosts with a dated exposure, {at_once} fail in their very first "
+        f"of {hosts} failing hosts with a dated exposure, {at_once} fail in their very first "
         f"episode after it and {clean} never failed so before it; exposures spread over "
-        f"{starts.dt.floor('D').nunique()} days"
+        f"{days} days"
     )
-    return Check("onset aligned on exposure", 2 * at_once > len(rows), text)
+    return Check("onset aligned on exposure", 2 * at_once > hosts, text)
 
 
 def reversal(scene: Scene) -> Check:

@@ -43,6 +43,10 @@ LEANING: Final = 5
 """Attempts of a host's own that weigh as much as the fleet when its broken rate is estimated."""
 
 _INSTALLED: Final = ("update_installed", "update_restart_needed")
+_FACTS: Final = (
+    *("host", "time", "time_low", "time_basis", "action", "change", "activity"),
+    *("channel", "record_id", "path"),
+)
 _SHOWN: Final = 6
 _SOUND: Final = float(np.log(CONFIDENT / (1 - CONFIDENT)))
 
@@ -64,7 +68,9 @@ class _Tables(NamedTuple):
     exposure: _Parts
     coverage: _Parts
     timeline: _Parts
-    cause: Cause
+    bad: _Parts
+    cured: _Parts
+    blames: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,8 +143,15 @@ def assess_recovery(  # noqa: PLR0913, PLR0917  # one argument a table, as in th
         symptom=(tries["outcome"] == "failure") & incident.is_symptom(tries["code"]),
         bad=_broken_time(tries, cause),
     )
-    parts = [_by_host(table) for table in (tries, exposure, coverage, timeline)]
-    tables = _Tables(parts[0], parts[1], parts[2], parts[3], cause)
+    tables = _Tables(
+        tries=_by_host(tries.sort_values("time", kind="stable")),
+        exposure=_by_host(exposure),
+        coverage=_by_host(coverage),
+        timeline=_by_host(timeline[list(_FACTS)]),
+        bad=_by_host(cause.bad),
+        cured=_by_host(cause.cured),
+        blames=cause.blames,
+    )
     channels = activity_channels(incident.activity)
     window = _failing_window(tries, coverage)
     broken = _broken_rate(tries)
@@ -184,12 +197,10 @@ def _view(
     channels: frozenset[str],
     window: tuple[Instant, Instant],
 ) -> _Host:
-    cause = tables.cause
     own, covered, facts = (
         table.of(host) for table in (tables.exposure, tables.coverage, tables.timeline)
     )
-    bad = cause.bad[cause.bad["host"] == host]
-    tries = tables.tries.of(host).sort_values("time", kind="stable")
+    bad, tries = tables.bad.of(host), tables.tries.of(host)
     ends = [covered["end"].max(), facts["time"].max(), tries["time"].max()]
     last = next((end for end in ends if pd.notna(end)), pd.NaT)
     return _Host(
@@ -197,12 +208,12 @@ def _view(
         tries=tries,
         facts=facts,
         bad=bad,
-        cured=cause.cured[cause.cured["host"] == host],
+        cured=tables.cured.of(host),
         state=own[own["revision"].notna()],
         seen=covered[covered["channel"].isin(channels)],
         last=last,
         matters=_matters(bad, last, window),
-        blames=cause.blames,
+        blames=tables.blames,
     )
 
 

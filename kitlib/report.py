@@ -372,6 +372,8 @@ def _list(value: Any) -> list[str]:  # noqa: ANN401  # a list, or nothing
 
 
 def _picture(ax: Axes, dpi: int) -> dict[str, str]:
+    if charts.is_empty(ax):
+        return {"src": "", "alt": charts.title(ax)}
     data = base64.b64encode(charts.png(ax, dpi=dpi)).decode("ascii")
     return {"src": f"data:image/png;base64,{data}", "alt": charts.alt_text(ax)}
 

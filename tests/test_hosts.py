@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pandas as pd
 import pytest
 import worlds
@@ -14,9 +16,9 @@ def log_of(*names, path="A/System.evtx", first_id=1, start="01-01 00:00"):
     """A log whose records bear these names, one after the other."""
     rows = []
     for n, name in enumerate(names):
-        time = worlds.at(start) + pd.Timedelta(hours=n)
+        when = worlds.at(start) + pd.Timedelta(hours=n)
         row = worlds.event("01-01 00:00", event_id=1, host=name, path=path, record_id=first_id + n)
-        rows.append(row | {"time_created": time})
+        rows.append(row | {"time_created": when})
     return rows
 
 
@@ -97,6 +99,14 @@ def test_name_hosts_knows_names_of_dumps_and_folders():
 
 def test_name_hosts_of_nothing_names_nothing():
     assert named(schema.empty("events"), frame=False) == []
+
+
+def test_name_hosts_of_a_large_fleet_takes_seconds():
+    names = [f"PC{n}{domain}" for n in range(4000) for domain in ("", ".corp.example")]
+    began = time.process_time()
+    known = name_hosts(schema.empty("events"), names)
+    assert set(known.by_name.values()) == set(names[::2])
+    assert time.process_time() - began < 3
 
 
 def test_name_hosts_finds_one_machine_in_a_real_log_with_two_renames(shared):

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import nbformat
 import pytest
 
 from kitlib.errors import UsageError
 from kitlib.notebooks import execute, parameters_of, run_all
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PARAMETER_CELL = 'INCIDENT: str = "a"  # which profile\nDAYS: int = 3  # how many'
 
@@ -163,3 +162,108 @@ def test_run_all_goes_on_after_a_failure_in_order(tmp_path):
 def test_run_all_says_that_a_folder_is_empty(tmp_path):
     with pytest.raises(UsageError, match="no notebooks"):
         run_all(tmp_path, parameters={}, out=tmp_path)
+
+
+# ---------------------------------------------------------------- the kit's own notebooks
+
+OWN = Path(__file__).resolve().parent.parent / "notebooks"
+NAMES = ("00-evidence", "01-timeline", "02-cause", "03-recovery", "04-postmortem")
+LOOPS = (ast.For, ast.While, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+
+each_own = pytest.mark.parametrize("path", [OWN / f"{name}.ipynb" for name in NAMES], ids=NAMES)
+
+
+def cells(path, kind):
+    return [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == kind]
+
+
+def shown(path):
+    """What each code cell says, pictures by their alternative text."""
+    said = []
+    for cell in cells(path, "code"):
+        for output in cell.outputs:
+            data = output.get("data", {"text/plain": output.get("text", "")})
+            said.append((cell.id, data.get("text/plain"), data.get("text/html")))
+    return said
+
+
+def test_the_notebooks_are_the_five_questions():
+    assert tuple(path.stem for path in sorted(OWN.glob("*.ipynb"))) == NAMES
+
+
+@each_own
+def test_own_notebook_begins_with_one_question_and_what_you_get(path):
+    prose = [cell.source for cell in cells(path, "markdown")]
+    titles = [line for text in prose for line in text.splitlines() if line.startswith("# ")]
+    assert len(titles) == 1
+    assert prose[0].startswith(titles[0])
+    assert titles[0].endswith("?")
+    assert "**What you get:**" in prose[0]
+
+
+@each_own
+def test_own_notebook_ends_with_its_limits_and_the_way_on(path):
+    last = nbformat.read(path, as_version=4).cells[-1]
+    assert last.source.startswith("## What this does not show")
+    (target,) = re.findall(r"\]\(([^)]+)\)", last.source)
+    assert (OWN / target).is_file()
+    assert target == f"{NAMES[(NAMES.index(path.stem) + 1) % len(NAMES)]}.ipynb"
+
+
+@each_own
+def test_own_notebook_has_typed_and_commented_parameters(path):
+    assert list(parameters_of(path)) == ["INCIDENT", "EVIDENCE"]
+    (cell,) = [c for c in cells(path, "code") if "parameters" in c.metadata.get("tags", [])]
+    assert all(re.match(r"[A-Z]+: str = .+  # .+", line) for line in cell.source.splitlines())
+
+
+@each_own
+def test_own_notebook_holds_no_logic_and_every_cell_shows_something(path):
+    for cell in cells(path, "code"):
+        tree = ast.parse(cell.source)
+        assert not any(isinstance(node, LOOPS) for node in ast.walk(tree)), cell.id
+        assert len(cell.source.splitlines()) < 16, cell.id
+        if "parameters" not in cell.metadata.get("tags", []):
+            assert isinstance(tree.body[-1], ast.Expr), cell.id
+
+
+@each_own
+def test_own_notebook_checks_itself_visibly(path):
+    assert sum("kit.Check(" in cell.source for cell in cells(path, "code")) >= 2
+
+
+@each_own
+def test_own_notebook_states_no_result_in_prose(path):
+    for cell in cells(path, "markdown"):
+        assert not re.search(r"KB\d|\d{4}-\d\d|\b\d+ (of|hosts|attempts)", cell.source), cell.id
+
+
+@each_own
+def test_own_notebook_is_committed_executed_in_order_and_clean(path):
+    nb = nbformat.read(path, as_version=4)
+    code = cells(path, "code")
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    kinds = {output.output_type for cell in code for output in cell.outputs}
+    assert kinds == {"execute_result"}
+    assert nb.metadata.kernelspec.name == "python3"
+    assert all(re.fullmatch(r"[a-z-]+", cell.id) for cell in nb.cells)
+    assert not any("injected-parameters" in cell.metadata.get("tags", []) for cell in nb.cells)
+    assert path.stat().st_size < 400_000
+
+
+def test_own_notebooks_say_the_same_when_run_again(tmp_path):
+    results = run_all(OWN, parameters={}, out=tmp_path)
+    assert [str(r.failure) for r in results if r.failure] == []
+    assert [r.stderr for r in results] == [()] * len(NAMES)
+    for result in results:
+        assert shown(result.path) == shown(OWN / result.name), result.name
+
+
+def test_own_notebooks_run_on_a_single_foreign_log_without_a_suspect(shared, tmp_path):
+    """No attempt, no suspect, one host: every notebook still runs to its end."""
+    results = run_all(
+        OWN,
+        parameters={"EVIDENCE": str(shared / "evtx" / "setup"), "INCIDENT": "vpn-outage"},
+        out=tmp_path,
+    )
+    assert [str(r.failure) for r in results if r.failure] == []

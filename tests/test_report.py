@@ -216,7 +216,8 @@ def nothing():
 def test_report_of_nothing_says_so():
     text = page(nothing()).text
     assert "No fact about this incident was found." in text
-    assert "How sure: unknown" in text
+    assert "How sure: no answer is given" in text
+    assert "No attempt was seen to succeed or fail." in text
     assert "None, as far as the evidence reaches." in text
 
 

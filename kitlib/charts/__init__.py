@@ -15,7 +15,17 @@ verdicts; it imports matplotlib, which ``import kitlib`` does not.
 
 from __future__ import annotations
 
-from kitlib.charts._canvas import LOOKS, Look, Picture, alt_text, caption, png, show, title
+from kitlib.charts._canvas import (
+    LOOKS,
+    Look,
+    Picture,
+    alt_text,
+    caption,
+    is_empty,
+    png,
+    show,
+    title,
+)
 from kitlib.charts._words import name_changes
 from kitlib.charts.fleet import adoption, fleet_swimlane
 from kitlib.charts.logs import coverage_chart
@@ -35,6 +45,7 @@ __all__ = [
     "coverage_chart",
     "error_codes",
     "fleet_swimlane",
+    "is_empty",
     "name_changes",
     "png",
     "show",

@@ -43,6 +43,8 @@ TITLE_SIZE: Final = 17.0
 TEXT_SIZE: Final = 12.0
 CAPTION_SIZE: Final = 11.0
 
+NOTHING: Final = "nothing"
+
 INK: Final = "#222222"
 FAINT: Final = "#6b6b6b"
 RULE: Final = "#d9d9d9"
@@ -232,6 +234,7 @@ def nothing(ax: Axes | None, why: str) -> Axes:
     """Return axes that say in words why there is nothing to draw."""
     ax = canvas(ax)
     ax.set_axis_off()
+    ax.set_gid(NOTHING)
     ax.text(0.5, 0.5, "nothing to draw", ha="center", va="center", fontsize=TITLE_SIZE, color=FAINT)
     return finish(
         ax, title=why, caption="An empty chart is no finding: it says nothing either way."
@@ -263,6 +266,11 @@ def counts_below(
                 ha="center",
                 **style,
             )
+
+
+def is_empty(ax: Axes) -> bool:
+    """Say whether a chart only tells that there was nothing to draw."""
+    return ax.get_gid() == NOTHING
 
 
 # ---------------------------------------------------------------- time axis

@@ -67,7 +67,8 @@ def phases(times: pd.DataFrame, during: pd.DataFrame) -> pd.Series[str]:
     paired = rows.reset_index(names="row").merge(during, on="host")
     inside = (paired["start"] <= paired["time"]) & (paired["time"] < paired["end"])
     hit = inside.groupby(paired["row"]).any().reindex(rows.index, fill_value=False)
-    first = rows["host"].map(during.groupby("host")["start"].min())
+    starts = during.groupby("host")["start"].min()
+    first = starts.reindex(rows["host"]).set_axis(rows.index)
     named = np.select(
         [first.isna(), hit.to_numpy(dtype=bool), rows["time"] < first],
         ["never", "during", "before"],
@@ -132,4 +133,6 @@ def survival(days: Array, ended: Array) -> pd.DataFrame:
 def attempt_channels(attempts: pd.DataFrame) -> frozenset[str]:
     """Name the channels the attempts were read from, by their record references."""
     refs = [ref for refs in attempts["records"] if isinstance(refs, (list, tuple)) for ref in refs]
-    return frozenset(ref.split("/", 1)[1].rsplit("#", 1)[0] for ref in refs if "/" in ref)
+    return frozenset(
+        ref.split("/", 1)[1].rsplit("#", 1)[0] for ref in refs if "/" in ref and "#" in ref
+    )

@@ -81,7 +81,7 @@ def fleet_swimlane(  # noqa: PLR0913  # options are keyword-only, with defaults
     c.time_axis(ax, low, high)
     c.draw_marks(ax, c.change_marks(exposure, guilty=(), fixed=(), marks=marks))
     _legend(ax, fixed=fixed, guilty=guilty, boots=timeline is not None, codes=codes)
-    title, alt = _lane_words(rows, exposure, guilty, seen, order)
+    title, alt = _lane_words(rows, exposure, guilty, seen, order=order, codes=codes)
     return c.finish(
         ax,
         title=title,
@@ -290,33 +290,44 @@ def _span_words(low: float, high: float) -> str:
     return w.window(c.moment(low), c.moment(high))
 
 
-def _lane_words(
+def _lane_words(  # noqa: PLR0913  # a sentence about all that was drawn
     rows: pd.DataFrame,
     exposure: pd.DataFrame,
     guilty: Collection[str],
     seen: pd.DataFrame,
+    *,
     order: Sequence[str],
+    codes: Collection[str],
 ) -> tuple[str, str]:
     during = n.spans(exposure, guilty)
-    phase = n.phases(rows, during).to_numpy()
-    exposed = set(rows.loc[phase == "during", "host"])
-    hit = set(rows.loc[(phase == "during") & rows["symptom"].to_numpy(dtype=bool), "host"])
-    free = set(rows.loc[phase == "never", "host"])
-    also = set(rows.loc[(phase == "never") & rows["symptom"].to_numpy(dtype=bool), "host"])
     blind = len(order) - len(set(seen["host"]) | set(rows["host"]))
-    alt = f"{w.many(during['host'].nunique(), 'host')} had it in effect at some time"
-    if blind:
-        alt += f"; {w.many(blind, 'host')} without data"
+    alt = f"{w.many(blind, 'host')} without data" if blind else ""
     if during.empty:
         bad = rows.loc[rows["symptom"], "host"].nunique()
-        return f"{w.of(bad, rows['host'].nunique(), 'host')} that tried failed at least once", ""
-    return (
-        (
-            f"{w.of(len(hit), len(exposed), 'host')} that tried with {w.name_changes(guilty)} "
-            f"in effect failed; {w.of(len(also), len(free), 'host')} that never had it"
-        ),
-        alt,
+        if rows.empty:
+            return f"No attempt was seen on any of {w.many(len(order), 'host')}", alt
+        return f"{w.of(bad, rows['host'].nunique(), 'host')} that tried failed at least once", alt
+    phase = n.phases(rows, during).to_numpy()
+    exposed, free = rows.loc[phase == "during"], rows.loc[phase == "never"]
+    alt = f"{w.many(during['host'].nunique(), 'host')} had it in effect at some time" + (
+        f"; {alt}" if alt else ""
     )
+    count = _hosts_hit if codes else _attempts_hit
+    tried = " that tried" if codes else ""
+    return (
+        f"{count(exposed)}{tried} with {w.name_changes(guilty)} in effect failed; "
+        f"{count(free)} that never had it"
+    ), alt
+
+
+def _hosts_hit(rows: pd.DataFrame) -> str:
+    hit = rows.loc[rows["symptom"], "host"].nunique()
+    return w.of(hit, rows["host"].nunique(), "host")
+
+
+def _attempts_hit(rows: pd.DataFrame) -> str:
+    hosts = w.many(rows["host"].nunique(), "host")
+    return f"{w.of(int(rows['symptom'].sum()), len(rows), 'attempt')} on {hosts}"
 
 
 # ---------------------------------------------------------------- adoption
@@ -446,7 +457,7 @@ def _adoption_words(
     alt = f"At most {int(lines[1][2][1].max(initial=0))} hosts broken at once"
     title = (
         f"{w.name_changes(guilty)} was in effect on {w.of(peak, total, 'host')} at its peak "
-        f"({w.day(c.moment(when))}); {hit:,} failed; the fix reached {cured:,}"
+        f"({w.day(c.moment(when))}); {hit:,} failed at least once; the fix reached {cured:,}"
     )
     return title, alt
 

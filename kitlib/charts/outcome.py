@@ -67,8 +67,8 @@ def recovery_times(hosts: pd.DataFrame, coverage: pd.DataFrame) -> pd.DataFrame:
     hit = hosts.loc[hosts["onset"].notna()]
     if hit.empty:
         return pd.DataFrame({"host": [], "days": [], "back": []})
-    last = hit["host"].map(coverage.groupby("host")["end"].max())
-    last = pd.to_datetime(last, utc=True).fillna(coverage["end"].max())
+    last = coverage.groupby("host")["end"].max().reindex(hit["host"]).set_axis(hit.index)
+    last = last.fillna(coverage["end"].max())
     back = hit["recovered_at"].notna() & (hit["status"] != "still_failing")
     until = hit["recovered_at"].where(back, last)
     days = (until - hit["onset"]).dt.total_seconds() / 86_400
