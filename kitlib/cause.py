@@ -352,8 +352,9 @@ def _verdict(
 
 
 def _competing(weights: Weights) -> tuple[str, ...]:
-    names = {"shared_outage": weights.shared_outage, "trend": weights.trend}
-    return tuple(name for name, probability in names.items() if probability >= CLEARED)
+    """Name the cause beside changes, if it is one: the likelier where an outage looks like a trend."""
+    common = {"shared_outage": weights.shared_outage, "trend": weights.trend}
+    return (max(common, key=lambda name: common[name]),) if sum(common.values()) >= CLEARED else ()
 
 
 def _status(

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+import pandas as pd
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    import pandas as pd
 
 SHOWN_RECORDS: Final = 8
 SHOWN_ROWS: Final = 40
@@ -94,8 +94,21 @@ def _records_html(records: Iterable[str]) -> str:
 
 
 def table_html(table: pd.DataFrame, *, rows: int = SHOWN_ROWS) -> str:
-    """Render a table as plain, escaped HTML; says how many rows are not shown."""
-    shown = table.head(rows)
-    html = shown.to_html(index=False, escape=True, border=0, na_rep="", max_rows=None)
+    """Render a table as plain, escaped HTML; says how many rows are not shown.
+
+    Sentences are shown whole, times to the second, and numbers to three digits.
+    """
+    shown = table.head(rows).copy()
+    for name in shown.columns[[str(dtype).startswith("datetime") for dtype in shown.dtypes]]:
+        shown[name] = shown[name].dt.strftime("%Y-%m-%d %H:%M:%S").fillna("")
+    with pd.option_context("display.max_colwidth", None):
+        html = shown.to_html(
+            index=False, escape=True, border=0, na_rep="", max_rows=None, float_format=_number
+        )
     left = len(table) - len(shown)
     return html + (f"<p>{left} more rows are in the table.</p>" if left else "")
+
+
+def _number(value: float) -> str:
+    """Show three digits; what is smaller than a thousandth of anything shown here is 0."""
+    return "0" if abs(value) < 5e-4 else f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"

@@ -36,10 +36,11 @@ BASE_RATE: Final = (0.5, 9.5)
 """Beta prior of a host's ordinary failure rate: about 5 %, loosely held."""
 
 FAULT_RATE: Final = (1.0, 1.0)
-"""Beta prior of one host's failure rate under a fault: anything between never and always."""
+"""Beta prior of a host's failure rate under a fault: anything between never and always."""
 
 FAULT_RATES: Final = (FAULT_RATE, (6.0, 6.0), (30.0, 1.0))
-"""What a fault may do to all hosts it bites: anything, fail them about half of the time, always."""
+"""What a fault may do to the hosts it bites: anything, fail them about half of the time, always.
+A host's own fault may do the same, else one machine that always fails would convict a change."""
 
 SUSCEPTIBLE: Final = (0.3, 0.5, 0.7, 0.9, 0.99)
 """Shares of hosts that a fault may bite at all, each as likely as the next beforehand. A smaller
@@ -192,16 +193,15 @@ def _one_host(k: Floats, n: Floats) -> float:
     all_k, all_n = k.sum(), n.sum()
     plain = float(log_beta_bernoulli(all_k, all_n, *BASE_RATE))
     in_k, in_n = _windows(k), _windows(n)
-    spells = log_beta_bernoulli(in_k, in_n, *FAULT_RATE) + log_beta_bernoulli(
-        all_k - in_k, all_n - in_n, *BASE_RATE
-    )
-    always = float(log_beta_bernoulli(all_k, all_n, *FAULT_RATE))
+    outside = log_beta_bernoulli(all_k - in_k, all_n - in_n, *BASE_RATE)
+    spells = [log_beta_bernoulli(in_k, in_n, *rate) + outside for rate in FAULT_RATES]
+    always = [log_beta_bernoulli(all_k, all_n, *rate) for rate in FAULT_RATES]
     return float(
         np.logaddexp.reduce(
             [
                 np.log(1 - OWN_SPELL - OWN_FAULT) + plain,
-                np.log(OWN_SPELL) + (log_mean_exp(spells) if len(k) else plain),
-                np.log(OWN_FAULT) + always,
+                np.log(OWN_SPELL) + log_mean_exp(np.asarray(spells)),
+                np.log(OWN_FAULT) + log_mean_exp(np.asarray(always)),
             ]
         )
     )
@@ -256,7 +256,9 @@ def _shared_outage(panel: Panel, own: Floats) -> tuple[Floats, tuple[int, int]]:
         logs.append(total)
         if total.max() > best:
             best, window = float(total.max()), (first, first + int(total.argmax()))
-    return np.concatenate(logs), window
+    # Days on which nobody tried (a weekend) may lie in the window or not: leave them out.
+    bad = np.flatnonzero(k[:, window[0] : window[1] + 1].any(axis=0)) + window[0]
+    return np.concatenate(logs), (int(bad[0]), int(bad[-1])) if len(bad) else window
 
 
 def _trend(panel: Panel, own: Floats) -> float:

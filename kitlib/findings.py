@@ -20,7 +20,7 @@ from kitlib import __version__
 from kitlib.attempts import find_attempts
 from kitlib.cause import Cause, judge_cause
 from kitlib.coverage import measure_coverage
-from kitlib.exposure import find_exposure
+from kitlib.exposure import find_contradictions, find_exposure
 from kitlib.impact import Impact, measure_impact
 from kitlib.incident import Incident, load_incident
 from kitlib.recovery import assess_recovery
@@ -223,15 +223,20 @@ def limits(case: Case) -> list[str]:
     ]
     if len(blind):
         said.append(
-            f"{len(blind)} of {len(case.recovery)} hosts have no usable log for the time that "
-            f"matters: {', '.join(blind)}."
+            f"Without a usable log for the time that matters: {len(blind)} of "
+            f"{len(case.recovery)} hosts ({', '.join(blind)})."
         )
     if len(lost):
         known, unknown = int(lost["records_lost"].sum()), int(lost["records_lost"].isna().sum())
         said.append(
-            f"{len(lost)} problems while reading: {known} records lost, and {unknown} places where "
-            "the loss is not known; they are listed in the table of problems."
+            f"While reading: {known} records lost, places where the loss is not known: {unknown}, "
+            f"remarks in all: {len(lost)}; the table of problems lists them."
         )
+    said += [
+        f"Sources disagree about {row['host']}: {row['change']} is said to be installed, the later "
+        f"start of Windows shows {row['build']}.{row['revision']} ({', '.join(row['records'])})."
+        for row in find_contradictions(case.timeline).to_dict("records")
+    ]
     untested = [check.name for check in case.cause.checks if check.passed is None]
     if untested:
         said.append(f"Not testable with this evidence: {', '.join(untested)}.")

@@ -201,13 +201,8 @@ def with_parameters(notebook: Path, parameters: Mapping[str, Value]) -> str:
         assignment = (
             rf"^({re.escape(name)}\b[^=\n]*=\s*)(\"[^\"\n]*\"|'[^'\n]*'|[^#\n]*?)(\s*(?:#.*)?)$"
         )
-        new = _literal(value)
-        cell["source"] = re.sub(
-            assignment,
-            lambda found, new=new: f"{found[1]}{new}{found[3]}",
-            cell["source"],
-            flags=re.MULTILINE,
-        )
+        new = _literal(value).replace("\\", "\\\\")  # a template of `re.sub`
+        cell["source"] = re.sub(assignment, rf"\g<1>{new}\g<3>", cell["source"], flags=re.MULTILINE)
     text: str = nbformat.writes(nb)  # type: ignore[no-untyped-call]  # nbformat is untyped
     return text + "\n"
 
@@ -321,7 +316,7 @@ def _cells(
     progress: Callable[[str, int, int], None] | None,
 ) -> Failure | None:
     done, total = 0, len(_code(nb))
-    tell = progress or (lambda *_: None)
+    tell = progress or _silent
     tell(name, done, total)
     for index, cell in enumerate(nb["cells"]):
         if cell["cell_type"] != "code":
@@ -337,6 +332,10 @@ def _cells(
         done += 1
         tell(name, done, total)
     return None
+
+
+def _silent(_name: str, _done: int, _total: int) -> None:
+    """Tell nobody."""
 
 
 def _first_line(cell: Any) -> str:  # noqa: ANN401  # nbformat is untyped

@@ -52,7 +52,7 @@ _SOUND: Final = float(np.log(CONFIDENT / (1 - CONFIDENT)))
 
 
 class _Parts(NamedTuple):
-    """A table cut by host."""
+    """A table cut by host once; asking the whole table again for each host is slow."""
 
     rows: dict[str, pd.DataFrame]
     none: pd.DataFrame
@@ -160,9 +160,9 @@ def assess_recovery(  # noqa: PLR0913, PLR0917  # one argument a table, as in th
         view = _view(host, tables, channels, window)
         row = _decide(view, incident, cause, broken)
         spells = _spells(view)
-        lost = hours_lost(spells, learn_use(view.facts, spells=spells)) if spells else (0.0,) * 3
+        lost = hours_lost(spells, learn_use(view.facts, spells=spells, until=view.last))
         if row["status"] == "no_data":  # nothing seen is not nothing lost
-            lost = (float("nan"),) * 3
+            lost = (float("nan"), float("nan"), float("nan"))
         row |= dict(zip(("hours_lost", "hours_low", "hours_high"), lost, strict=True))
         rows.append(row)
     return schema.frame("hosts", rows)
@@ -179,7 +179,6 @@ def _broken_time(tries: pd.DataFrame, cause: Cause) -> Mask:
 
 
 def _by_host(table: pd.DataFrame) -> _Parts:
-    """Cut a table by host once; asking the whole table again for each host is slow."""
     return _Parts({str(host): rows for host, rows in table.groupby("host")}, table.head(0))
 
 

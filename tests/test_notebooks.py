@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from kitlib.errors import UsageError
-from kitlib.notebooks import execute, parameters_of, run_all
+from kitlib.notebooks import execute, parameters_of, run_all, with_parameters
 
 PARAMETER_CELL = 'INCIDENT: str = "a"  # which profile\nDAYS: int = 3  # how many'
 
@@ -150,6 +150,14 @@ def test_parameters_of_refuses_a_cell_that_computes(tmp_path):
         parameters_of(write(tmp_path, parameters="A = 1\nprint(A)"))
 
 
+def test_with_parameters_writes_any_text_where_an_analyst_looks(tmp_path):
+    path = write(tmp_path, "INCIDENT")
+    text = with_parameters(path, {"INCIDENT": 'C:\\new\\"g" \\1'})
+    copy = tmp_path / "copy.ipynb"
+    copy.write_text(text, encoding="utf-8")
+    assert parameters_of(copy) == {"INCIDENT": 'C:\\new\\"g" \\1', "DAYS": 3}
+
+
 def test_run_all_goes_on_after_a_failure_in_order(tmp_path):
     write(tmp_path / "in", "raise ValueError('first')", name="00-a.ipynb")
     write(tmp_path / "in", "DAYS", name="01-b.ipynb")
@@ -178,12 +186,13 @@ def cells(path, kind):
 
 
 def shown(path):
-    """What each code cell says, pictures by their alternative text."""
+    """What each code cell says, pictures by their alternative text; numbers to six digits."""
     said = []
     for cell in cells(path, "code"):
         for output in cell.outputs:
             data = output.get("data", {"text/plain": output.get("text", "")})
-            said.append((cell.id, data.get("text/plain"), data.get("text/html")))
+            words = data.get("text/html") or data["text/plain"]
+            said.append((cell.id, re.sub(r"\d+\.\d{5,}", lambda m: f"{float(m[0]):.6g}", words)))
     return said
 
 

@@ -103,14 +103,14 @@ class Tables:
 
 def fails_under(*revisions, chance=0.97, hosts=None, code=SYMPTOM):
     """A fault: attempts fail while one of `revisions` is in effect (on `hosts` only, if given)."""
-    return lambda host, time, revision: (
+    return lambda host, _time, revision: (
         (chance, code) if revision in revisions and (hosts is None or host in hosts) else None
     )
 
 
 def fails_during(start, end, chance=0.97, hosts=None, code=SYMPTOM):
     """A fault: attempts of everybody (or of `hosts`) fail from `start` to `end`."""
-    return lambda host, time, revision: (
+    return lambda host, time, _revision: (
         (chance, code) if start <= time < end and (hosts is None or host in hosts) else None
     )
 
@@ -290,7 +290,7 @@ def driver_guilty(seed, hosts=30):
         start = day(PATCHED + int(world.rng.integers(0, 8)), 12)
         end = start + pd.Timedelta(days=int(world.rng.integers(5, 12)))
         world.others.append((host, "Fabrikam NIC 9.1", start, end))
-    world.fault = lambda host, time, revision: (
+    world.fault = lambda host, time, _revision: (
         (0.95, SYMPTOM) if world.has(host, "Fabrikam NIC 9.1", time) else None
     )
     return world
@@ -337,7 +337,7 @@ def site_outage(seed, hosts=24):
 def trend(seed, hosts=24):
     """The failure rate of everybody rises from 2 % to 30 % over the whole time."""
     world = _rolled_out(seed, hosts, base=0.02)
-    world.fault = lambda host, time, revision: (0.3 * (time - START).days / DAYS, SYMPTOM)
+    world.fault = lambda _host, time, _revision: (0.3 * (time - START).days / DAYS, SYMPTOM)
     return world
 
 
@@ -360,7 +360,7 @@ def own_spells(seed, hosts=24):
         for host in world.rng.choice(world.names, max(hosts // 6, 1), replace=False)
     }
     week = pd.Timedelta(days=7)
-    world.fault = lambda host, time, revision: (
+    world.fault = lambda host, time, _revision: (
         (0.9, SYMPTOM) if host in spells and spells[host] <= time < spells[host] + week else None
     )
     return world

@@ -1,0 +1,157 @@
+"""Claims about suspects: masks as a loop would make them, one change for all its labels."""
+
+from __future__ import annotations
+
+import naive
+import numpy as np
+import pandas as pd
+import pytest
+import worlds_cause as w
+from worlds_cause import BAD, DECEMBER, FIX, PATCHED, World, day
+
+from kitlib import schema
+from kitlib.cause import make_episodes
+from kitlib.incident import load_incident
+from kitlib.suspects import bad_spans, cured_spans, find_suspects, in_effect
+
+NAMED = load_incident("kb5009543")
+OPEN = load_incident("vpn-outage")
+
+
+def suspects_of(world, incident):
+    tables = world.tables()
+    episodes = make_episodes(tables.attempts, incident)
+    found = find_suspects(tables.exposure, episodes, incident)
+    return {suspect.change: suspect for suspect in found}, tables, episodes
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_in_effect_equals_a_loop(seed):
+    rng = np.random.default_rng(seed)
+
+    def times(n):
+        hours = pd.to_timedelta(rng.integers(0, 40, n), unit="h")
+        stamps = pd.Series(day(0) + hours).astype(schema.TIME)
+        return stamps.mask(rng.random(n) < 0.15)
+
+    episodes = pd.DataFrame({"host": rng.choice(list("ABC"), 60), "time": times(60)})
+    episodes = episodes.dropna().sample(frac=1, random_state=seed)
+    spans = pd.DataFrame(
+        {"host": rng.choice(list("ABCD"), 15), "start": times(15), "end": times(15)}
+    )
+    assert in_effect(spans, episodes).tolist() == naive.in_effect(spans, episodes)
+
+
+def test_in_effect_holds_the_start_and_not_the_end():
+    spans = pd.DataFrame({"host": ["A"], "start": [day(1)], "end": [day(2)]})
+    episodes = pd.DataFrame({"host": ["A"] * 3, "time": [day(1), day(1.5), day(2)]})
+    assert in_effect(spans, episodes).tolist() == [True, True, False]
+
+
+def test_in_effect_of_nothing_is_nothing():
+    none = schema.empty("exposure")
+    assert in_effect(none, pd.DataFrame({"host": ["A"], "time": [day(1)]})).tolist() == [False]
+    assert in_effect(none, schema.empty("attempts")).tolist() == []
+
+
+def test_find_suspects_names_every_label_of_the_profile_seen_in_the_evidence():
+    found, _, _ = suspects_of(w.staggered(1), NAMED)
+    assert found["KB5009543"].labels == ("KB5009543", "KB5009566")
+    assert found["KB5009543"].named
+
+
+def test_find_suspects_does_not_name_labels_of_branches_that_are_not_there():
+    world = World(1, hosts=6).stagger(["WS0000", "WS0001"], 5, 9)
+    found, _, _ = suspects_of(world, NAMED)
+    assert found["KB5009543"].labels == ("KB5009543",)
+
+
+def test_find_suspects_leaves_out_a_named_suspect_that_was_never_there():
+    world = World(1, hosts=6)
+    world.others.append(("WS0001", "Driver", day(10), None))
+    found, _, _ = suspects_of(world, NAMED)
+    assert set(found) == {"Driver"}
+
+
+def test_find_suspects_keeps_a_named_suspect_that_was_always_there():
+    world = World(1, hosts=6)
+    for host in world.names:
+        world.states[host] = [(None, BAD)]
+    found, _, _ = suspects_of(world, NAMED)
+    assert found["KB5009543"].masks.all()
+
+
+def test_find_suspects_without_a_profile_groups_branches_by_release_day():
+    found, _, _ = suspects_of(w.staggered(1), OPEN)
+    assert found["KB5009543"].labels == ("KB5009543", "KB5009566")
+    assert found["KB5010793"].labels == ("KB5010793", "KB5010795")
+
+
+def test_find_suspects_without_a_profile_tries_each_later_release_as_the_cure():
+    found, tables, episodes = suspects_of(w.staggered(2), OPEN)
+    suspect = found["KB5009543"]
+    exposure = tables.exposure
+    bad = exposure[exposure["change"].isin(["KB5009543", "KB5009566"])]
+    later = exposure[exposure["change"].isin(["KB5010793", "KB5010795"])]
+    assert len(suspect.masks) == 2  # cured by the release after it, or by none
+    assert suspect.masks[0].tolist() == naive.in_effect(bad, episodes)
+    both = pd.concat([bad, later])
+    assert suspect.masks[1].tolist() == naive.in_effect(both, episodes)
+    assert set(suspect.cured[0]["change"]) == {"KB5010793", "KB5010795"}
+    assert suspect.cured[1].empty
+
+
+def test_find_suspects_takes_a_lower_revision_for_an_uninstall_not_a_cure():
+    world = World(3, hosts=6).patch("WS0000", day(20)).patch("WS0000", day(25), DECEMBER)
+    found, _, _ = suspects_of(world, OPEN)
+    assert "KB5008212" not in set(found["KB5009543"].cured[0]["change"])
+
+
+def test_find_suspects_orders_a_revision_unknown_to_the_kit_after_all_known_ones():
+    exposure = schema.frame(
+        "exposure",
+        [
+            {"host": "A", "change": "KB5009543", "kind": "update", "build": 19044,
+             "revision": 1466, "end": day(5)},
+            {"host": "A", "change": "19044.99999", "kind": "update", "build": 19044,
+             "revision": 99999, "start": day(5)},
+        ],
+    )  # fmt: skip
+    times = [day(n, 9) for n in range(10)]
+    episodes = pd.DataFrame({"host": "A", "time": times})
+    found = {s.change: s for s in find_suspects(exposure, episodes, OPEN)}
+    assert found["19044.99999"].masks[-1].tolist() == [False] * 5 + [True] * 5
+    assert set(found["KB5009543"].cured[0]["change"]) == {"19044.99999"}
+
+
+def test_find_suspects_lists_other_changes_by_their_own_rows():
+    world = World(4, hosts=6)
+    world.others += [("WS0001", "Fabrikam NIC", day(10), day(20)),
+                     ("WS0002", "Fabrikam NIC", day(12), None)]  # fmt: skip
+    found, _, episodes = suspects_of(world, OPEN)
+    spans = pd.DataFrame(world.others, columns=["host", "change", "start", "end"])
+    assert found["Fabrikam NIC"].masks[0].tolist() == naive.in_effect(spans, episodes)
+    assert found["Fabrikam NIC"].kind == "driver"
+
+
+def test_find_suspects_of_no_exposure_is_nobody():
+    episodes = pd.DataFrame({"host": ["A"], "time": [day(1)]})
+    assert find_suspects(schema.empty("exposure"), episodes, OPEN) == []
+
+
+def test_bad_spans_holds_the_bad_revision_up_to_the_fix():
+    world = World(5, hosts=2).patch("WS0000", day(PATCHED)).patch("WS0000", day(30), FIX)
+    exposure = world.tables().exposure
+    assert bad_spans(exposure, NAMED)["change"].tolist() == ["KB5009543"]
+    assert cured_spans(exposure, NAMED)["change"].tolist() == ["KB5010793"]
+
+
+def test_cured_spans_holds_a_later_cumulative_and_a_later_windows():
+    rows = [
+        {"host": "A", "build": 19044, "revision": w.FEBRUARY},
+        {"host": "B", "build": 22621, "revision": 1},  # set up anew, not yet updated: unknown
+        {"host": "C", "build": 22621, "revision": 963},  # set up anew with a later Windows
+        {"host": "D", "build": 19044, "revision": 1466},
+        {"host": "E"},
+    ]
+    assert cured_spans(schema.frame("exposure", rows), NAMED)["host"].tolist() == ["A", "C"]
