@@ -27,6 +27,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from kitlib import knowledge, schema
@@ -183,7 +184,8 @@ def _facts(rule: Rule, hits: pd.DataFrame) -> pd.DataFrame:
     ]
     columns |= {name: hits[name] for name in ("host", "path", "record_id", "channel")}
     columns |= dict.fromkeys(("time", "time_low", "time_high"), hits["time_created"])
-    columns["time_basis"] = "utc"
+    # Exports in bare local time leave the time open until the host's offset is known.
+    columns["time_basis"] = np.where(hits["time_created"].notna(), "utc", "local")
     columns["message"] = _messages(rule.message, columns, len(hits))
     return pd.DataFrame(columns, index=hits.index)
 

@@ -23,6 +23,9 @@ MAX_GAPS: Final = 50
 FEW_IN_A_ROW: Final = 3
 """Fewer consecutive records than this on average mean a filtered export as well."""
 
+DETECTIONS: Final = ("hayabusa_csv",)
+"""Kinds of files that hold what a tool found remarkable: silence in them says nothing."""
+
 CLEAR_SLACK: Final = pd.Timedelta(minutes=10)
 """A log whose first record follows its clearing by less than this began with the clearing."""
 
@@ -82,6 +85,8 @@ def _records(evidence: Evidence) -> pd.DataFrame:
     lean = events[["host", "channel", "record_id", "time_created", "path"]].assign(
         host=names.of(events["host"], events["path"])
     )
+    detections = evidence.files.loc[evidence.files["kind"].isin(DETECTIONS), "path"]
+    lean = lean[~lean["path"].isin(detections)]
     lean = lean[(lean["host"] != "") & lean["time_created"].notna()]
     numbered = lean["record_id"].notna()
     channel = [lean["host"], lean["channel"]]
@@ -138,6 +143,8 @@ def _damage(
     by_path = lost["records_lost"].astype("float64").fillna(np.inf).groupby(lost["path"]).sum()
     files = records[[*_LOG, "path"]].drop_duplicates()
     files = files[files["path"].isin(by_path.index)]
+    if files.empty:  # what is damaged holds no record of any log
+        return set(), set()
     amount = files["path"].map(by_path).groupby([files[name] for name in _LOG]).sum()
     hit = logs.loc[amount.index]
     return set(hit["number"]), set(hit.loc[amount > hit["missing"], "number"])

@@ -20,6 +20,7 @@ import pandas as pd
 from kitlib import schema
 from kitlib.errors import EvidenceError
 from kitlib.ingest import NOT_READ, Unit
+from kitlib.readers import evtx
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -72,8 +73,19 @@ def assemble(units: Iterable[Unit], *, name: str) -> Evidence:
     problems = list(_problems(kept, updates))
     if not (len(events) or len(updates) or len(sessions)):
         raise EvidenceError(_nothing(name, kept, problems))
-    events = _once(events, ["host", "channel", "record_id", "time_created"], problems)
+    # Exports cut times to milliseconds or seconds, so the same second is the same record; of the
+    # copies the event log itself is kept, since it has lost nothing.
+    logs = {unit.path for unit in found if unit.kind == evtx.KIND}
+    order = (~events["path"].isin(logs)).sort_values(kind="stable").index
+    second = events["time_created"].dt.floor("s")
+    once = _once(
+        events.assign(second=second).loc[order],
+        ["host", "channel", "record_id", "second"],
+        problems,
+    )
+    events = once.sort_index().drop(columns="second").reset_index(drop=True)
     updates = _once(updates, [c for c in updates.columns if c != "path"], problems)
+    updates = updates.reset_index(drop=True)
     table = schema.frame("problems", sorted(problems, key=lambda row: str(row["path"])))
     return Evidence(
         files=_files(kept, updates, table),
@@ -182,7 +194,7 @@ def _once(df: pd.DataFrame, key: list[str], problems: list[dict[str, Any]]) -> p
         total, also = int((df["path"] == path).sum()), ", ".join(sorted(set(others))[:3])
         reason = f"{len(others)} of its {total} records are also in {also}: counted once"
         problems.append({"path": path, "place": "", "reason": reason, "records_lost": 0})
-    return df[~again].reset_index(drop=True)
+    return df[~again]
 
 
 def _files(units: list[Unit], updates: pd.DataFrame, problems: pd.DataFrame) -> pd.DataFrame:

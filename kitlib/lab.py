@@ -8,6 +8,7 @@ not start it.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -61,8 +62,14 @@ def prepare(
         f"--ServerApp.root_dir={folder.resolve()}",
         f"--LabApp.default_url=/lab/tree/{START}",
         *([] if browser else ["--no-browser"]),
+        # Forensic machines and containers are often used as root; the server is on loopback only.
+        *(["--allow-root", "--ip=127.0.0.1"] if _is_root() else []),
     ]
     return Session(tuple(command), {"JUPYTERLAB_SETTINGS_DIR": str(settings.resolve())}, folder)
+
+
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 def _quiet_settings(folder: Path) -> Path:

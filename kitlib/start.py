@@ -85,7 +85,9 @@ def main(argv: list[str] | None = None) -> int:
         _say(f"{VENV} is ready.")
         return 0
     if words[0] == "test":
-        return _wait([str(_python()), "-m", "pytest", *words[1:]], folder=ROOT)
+        # All cores; the tests of one module stay together, since they share what they read.
+        chosen = words[1:] or ["-n", "auto", "--dist", "loadscope"]
+        return _wait([str(_python()), "-m", "pytest", *chosen], folder=ROOT)
     return _wait([str(_python()), "-m", "kitlib", *words], folder=None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 import worlds
 
@@ -257,3 +258,9 @@ def test_wanted_names_each_triple_once():
 
 def test_activity_channels_of_vpn_is_the_application_log():
     assert activity_channels("vpn") == {"Application"}
+
+
+def test_classify_calls_no_local_time_utc():
+    row = worlds.boot_event("01-11 08:00", record_id=1)
+    facts = classify(schema.frame("events", [row, {**row, "time_created": pd.NaT}]))
+    assert facts["time_basis"].tolist() == ["utc", "local"]

@@ -183,3 +183,12 @@ def test_covered_spans_several_channels():
     )
     got = covered(df, {"System", "Application"})
     pd.testing.assert_frame_equal(got, expected, check_dtype=False)
+
+
+def test_measure_takes_no_list_of_detections_for_a_log():
+    events = worlds.run_of(5, path="PC1/hayabusa.csv")
+    found = worlds.evidence(
+        events=events, files=[{"path": "PC1/hayabusa.csv", "kind": "hayabusa_csv", "host": "PC1"}]
+    )
+    assert measure_coverage(found, build_timeline(found)).empty
+    assert not measure(events).empty

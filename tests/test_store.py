@@ -223,6 +223,36 @@ def test_read_evidence_counts_a_record_in_two_logs_once_and_says_so(tmp_path):
     assert evidence.files["records"].tolist() == [4, 4]
 
 
+def test_read_evidence_counts_a_log_and_its_export_once_and_keeps_the_log(tmp_path):
+    root = put(tmp_path / "e", {"z.evtx": log("WS1", count=3)})
+    rows = kit.read_evtx(root / "z.evtx")
+    dump = "".join(
+        json.dumps(
+            {
+                "Event": {
+                    "System": {
+                        "Provider": {"#attributes": {"Name": row.provider}},
+                        "EventID": int(row.event_id),
+                        "TimeCreated": {
+                            "#attributes": {"SystemTime": row.time_created.strftime("%FT%T.%fZ")}
+                        },
+                        "EventRecordID": int(row.record_id),
+                        "Channel": row.channel,
+                        "Computer": row.host,
+                    }
+                }
+            }
+        )
+        + "\n"
+        for row in rows.itertuples()
+    )
+    put(tmp_path / "e", {"a.jsonl": dump.encode()})
+    evidence = kit.read_evidence(root)
+    assert set(evidence.files["kind"]) == {"evtx", "evtx_dump_json"}
+    assert evidence.events["path"].tolist() == ["z.evtx"] * 3
+    assert "counted once" in " ".join(evidence.problems["reason"])
+
+
 def test_read_evidence_keeps_equal_record_ids_of_other_hosts_channels_and_times(tmp_path):
     root = put(
         tmp_path / "e",

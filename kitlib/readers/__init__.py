@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kitlib.errors import FormatError, UsageError
-from kitlib.readers import com_history, evtx, hotfix, wmic
+from kitlib.readers import com_history, event_exports, evtx, hotfix, wmic
 from kitlib.readers.base import HEAD_BYTES, Parsed, Problems, Reader, parsed
 from kitlib.readers.chunks import CHUNK_MAGIC, FILE_HEADER
+from kitlib.readers.gateway_logs import GATEWAYS
+from kitlib.readers.update_dialects import UPDATE_READERS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,11 +45,18 @@ def _read_evtx(data: bytes) -> Parsed:
 
 READERS: Final[tuple[Reader, ...]] = (
     Reader(evtx.KIND, _is_evtx, _read_evtx),
+    *event_exports.READERS,
+    *UPDATE_READERS,
     Reader(com_history.KIND, com_history.sniff, com_history.read),
     Reader(wmic.KIND, wmic.sniff, wmic.read),
     Reader(hotfix.KIND, hotfix.sniff, hotfix.read),
+    *GATEWAYS,
 )
 """Every format the kit reads; first match wins."""
+
+_EVENT_LOGS: Final = frozenset(
+    {evtx.KIND, *(reader.kind for reader in (*event_exports.READERS, *GATEWAYS))}
+)
 
 
 def reader_for(head: bytes) -> Reader | None:
@@ -99,7 +108,7 @@ def read_updates(path: str | Path, *, host: str = "") -> pd.DataFrame:
         raise UsageError(f"there is no file {file}")
     data = file.read_bytes()
     reader = reader_for(data[:HEAD_BYTES])
-    if reader is None or reader.kind == evtx.KIND:
+    if reader is None or reader.kind in _EVENT_LOGS:
         found = f"it is {reader.kind}" if reader else "it is not a format the kit reads"
         raise FormatError(f"{file} is not an update history: {found}")
     rows = reader.read(data)

@@ -14,7 +14,6 @@ still whole.
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +24,7 @@ from kitlib import schema
 from kitlib.readers import dates, text
 from kitlib.readers.base import Parsed, parsed
 from kitlib.readers.hotfix import host_of
+from kitlib.readers.json_rows import objects, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -113,59 +113,23 @@ def read(data: bytes) -> Parsed:
 
 def _entries(whole: str, problems: list[dict[str, Any]]) -> Iterator[Entry]:
     """Give every entry with its keys in lower case and without underscores."""
-    for found in _objects(whole, problems):
+    for found in objects(whole, _RESULT, problems):
         if isinstance(found, dict):
             yield {str(key).lower().replace("_", ""): value for key, value in found.items()}
         elif found is not None:
             problems.append({"reason": "an entry is no JSON object", "records_lost": 1})
 
 
-def _objects(whole: str, problems: list[dict[str, Any]]) -> list[Any]:
-    try:
-        top = json.loads(whole)
-    except json.JSONDecodeError as error:
-        return _whole_ones(whole, error, problems)
-    if isinstance(top, dict) and isinstance(top.get("value"), list):
-        top = top["value"]  # PowerShell 5.1 wraps arrays that passed through a variable
-    return top if isinstance(top, list) else [top]
-
-
-def _whole_ones(
-    whole: str, error: json.JSONDecodeError, problems: list[dict[str, Any]]
-) -> list[Any]:
-    """Read JSON lines, or what is whole in a broken file."""
-    decoder = json.JSONDecoder()
-    found: list[Any] = []
-    at, end = whole.find("{"), 0
-    while at >= 0:
-        try:
-            entry, end = decoder.raw_decode(whole, at)
-        except json.JSONDecodeError:
-            end = at + 1
-        else:
-            if _RESULT.search(whole, at, end):  # not a piece of a broken entry
-                found.append(entry)
-        at = whole.find("{", end)
-    if not found or error.msg != "Extra data" or whole[end:].strip():
-        problems.append(
-            {
-                "place": f"line {error.lineno}",
-                "reason": f"broken JSON ({error.msg}): {len(found)} whole entries were read",
-            }
-        )
-    return found
-
-
 def _row(entry: Entry, place: str, problems: list[dict[str, Any]]) -> dict[str, Any] | None:
-    title = _word(entry.get("title"))
+    title = word(entry.get("title"))
     stamp = entry.get("dateutc") or entry.get("date")
     if not title and not stamp:
         # COM has such empty entries of its own; they say nothing.
         problems.append({"place": place, "reason": "an empty entry", "records_lost": 0})
         return None
     when = _when(stamp)
-    operation = OPERATIONS.get(_key(entry.get("operation")), "")
-    result = RESULTS.get(_key(entry.get("resultcode")).removeprefix("orc"), "")
+    operation = operation_of(entry.get("operation"))
+    result = result_of(entry.get("resultcode"))
     for name, value, read_as in (
         ("date", stamp, when),
         ("operation", entry.get("operation"), operation),
@@ -175,11 +139,11 @@ def _row(entry: Entry, place: str, problems: list[dict[str, Any]]) -> dict[str, 
             reason = f"{name} {str(value)[:40]!r} is not known: left open"
             problems.append({"place": place, "reason": reason, "records_lost": 0})
     return {
-        "host": host_of({name: _word(entry.get(name)) for name in _HOSTS}, _HOSTS),
+        "host": host_of({name: word(entry.get(name)) for name in _HOSTS}, _HOSTS),
         **(when or dates.UNKNOWN).cells(),
         "operation": operation,
         "result_code": result,
-        "hresult": _hresult(entry.get("hresult")),
+        "hresult": hresult_of(entry.get("hresult")),
         "title": title,
         "kb": text.kb_of(title),
         "update_id": _update_id(entry),
@@ -188,11 +152,14 @@ def _row(entry: Entry, place: str, problems: list[dict[str, Any]]) -> dict[str, 
     }
 
 
-def _word(value: object) -> str:
-    if not isinstance(value, str):
-        return ""
-    # JSON can spell half a surrogate pair, which is no text and which no table takes.
-    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").strip()
+def operation_of(value: object) -> str:
+    """Return ``install`` or ``uninstall`` for an UpdateOperation in any form; empty if unknown."""
+    return OPERATIONS.get(_key(value), "")
+
+
+def result_of(value: object) -> str:
+    """Return the `result_code` of table `updates` for an OperationResultCode in any form."""
+    return RESULTS.get(_key(value).removeprefix("orc"), "")
 
 
 def _key(value: object) -> str:
@@ -201,17 +168,17 @@ def _key(value: object) -> str:
 
 def _client(entry: Entry) -> str:
     names = ("clientapplicationid", "client", "clientappid")
-    return next(filter(None, (_word(entry.get(name)) for name in names)), "")
+    return next(filter(None, (word(entry.get(name)) for name in names)), "")
 
 
 def _update_id(entry: Entry) -> str:
     identity = entry.get("updateidentity")
     nested = identity.get("UpdateID") if isinstance(identity, dict) else None
-    value = _word(entry.get("updateid") or nested).strip("{}").lower()
+    value = word(entry.get("updateid") or nested).strip("{}").lower()
     return value if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", value) else ""
 
 
-def _hresult(value: object) -> str:
+def hresult_of(value: object) -> str:
     """Give a code as '0x' and 8 digits; COM's is a signed number, the collector's is hex."""
     try:
         number = int(str(value).strip(), 0)

@@ -9,6 +9,9 @@ PowerShell 5.1 writes a UTC time of unspecified kind as ``/Date(ms)/`` after sub
 host's UTC offset, as if it were local. The truth is ms + offset, between 12 h before and 14 h
 after what is written.
 
+A local time of day without a zone, ``5/15/2025 3:15 AM``, is an instant somewhere between 14 h
+before and 12 h after what is written, plus the minute or second it was cut to.
+
 Nothing here knows a host's time zone; `kitlib.clocks` narrows the intervals later.
 """
 
@@ -16,7 +19,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
 import pandas as pd
@@ -203,3 +206,177 @@ def filetime(digits: str) -> When | None:
     except (OverflowError, ValueError):
         return None
     return instant(whole + pd.Timedelta(ticks % 10 * 100, unit="ns"))
+
+
+def local(wall: datetime, *, low: timedelta = -WEST, high: timedelta = EAST) -> When:
+    """Return the interval of a local time whose UTC offset lies between `low` and `high`.
+
+    Parameters
+    ----------
+    wall
+        What a clock on the wall showed; a zone on it is not looked at.
+    low, high
+        The UTC offsets that are possible, negative west of Greenwich.
+
+    Returns
+    -------
+    When
+        ``date`` is the local time written as if it were UTC, so that it prints as the source
+        prints it; basis ``local``.
+
+    Examples
+    --------
+    >>> local(datetime(2022, 1, 12, 3, 15)).high
+    Timestamp('2022-01-12 15:15:00+0000', tz='UTC')
+    """
+    written = _utc(wall.replace(tzinfo=UTC))
+    return When(written, written - high, written - low, "local")
+
+
+def known(wall: datetime, offset: timedelta) -> When:
+    """Return the instant of a local time whose UTC offset is known; basis ``offset``."""
+    return instant(_utc(wall.replace(tzinfo=UTC) - offset), basis="offset")
+
+
+def offset_of(zone: str) -> timedelta:
+    """Read a UTC offset as Windows prints it, ``+01:00`` or ``-0700``."""
+    hours, minutes = int(zone[1:3]), int(zone[-2:])
+    return timedelta(hours=hours, minutes=minutes) * (-1 if zone[0] == "-" else 1)
+
+
+def wall(digits: Iterable[str | int]) -> datetime | None:
+    """Build a time from year, month, day, hour, minute and second.
+
+    Returns None if there is no such time or Windows could not have stamped it.
+    """
+    year, month, dom, hour, minute, second = map(int, digits)
+    found = _date(year, month, dom)
+    try:
+        return datetime.combine(found, time(hour, minute, second), UTC) if found else None
+    except ValueError:
+        return None
+
+
+_CLOCK: Final = re.compile(r"(?<!\d)(\d{1,2})[:.](\d\d)(?:[:.](\d\d))?(?!\d)")
+_HALF: Final = re.compile(r"\b([ap])\.? ?m\b", re.IGNORECASE)
+
+
+def read_local(value: str, order: Order) -> When | None:
+    """Read a printed local date with its time of day; the zone is not known.
+
+    Parameters
+    ----------
+    value
+        As printed, ``5/15/2025 3:15 AM`` or ``2021/10/13 8:45``. A word beside a clock time up to
+        12 that is neither AM nor PM may be either in its language, so both halves of the day are
+        covered.
+    order
+        What `order_of` said about the file.
+
+    Returns
+    -------
+    When or None
+        Basis ``local``; ``date`` is left open where more than one reading is possible. A date
+        without a time of day is a day, as `read_day` gives it. None if it is no date.
+    """
+    plain = value.translate(_MARKS).strip()
+    whole_day = read_day(plain, order)
+    printed = _NUMERIC.match(plain)
+    if whole_day is None or printed is None:
+        return whole_day
+    rest = plain[printed.end() :].removeprefix("T")  # ISO 8601
+    clock = _CLOCK.search(rest)
+    if not clock:
+        return whole_day if not re.search(r"\d", rest) else None
+    days = [whole_day.date] if whole_day.date is not None else _both(whole_day)
+    hours = _hours(int(clock[1]), rest)
+    width = timedelta(minutes=0 if clock[3] else 1)
+    try:
+        moments = [
+            one.to_pydatetime().replace(hour=hour, minute=int(clock[2]), second=int(clock[3] or 0))
+            for one in days
+            for hour in hours
+        ]
+    except ValueError:
+        return None
+    first, last = local(min(moments)), local(max(moments) + width)
+    return When(first.date if len(moments) == 1 else None, first.low, last.high, "local")
+
+
+def _both(span: When) -> list[pd.Timestamp]:
+    """Return the first and the last day of a span of several readings."""
+    if span.low is None or span.high is None:
+        return []
+    return [span.low + EAST, span.high - WEST - timedelta(hours=24)]
+
+
+def _hours(hour: int, words: str) -> list[int]:
+    half = _HALF.search(words)
+    if hour == 0 or hour > 12 or not re.search(r"[^\W\d_]", words):
+        return [hour]
+    morning = hour % 12
+    return [morning + 12 * (half[1] in "Pp")] if half else [morning, morning + 12]
+
+
+_WRITTEN: Final = re.compile(r"\\?/Date\((-?\d{1,15})\)\\?/")
+_STAMP: Final = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(Z|[+-][01]\d:\d\d)?"
+)
+_QUARTER: Final = timedelta(minutes=15)
+_LONGEST_DAY: Final = timedelta(hours=25)
+
+
+def read_midnight(value: str) -> When | None:
+    """Read the local midnight that PowerShell has of a hotfix, ISO 8601 or ``/Date(ms)/``.
+
+    ``/Date(ms)/`` is the midnight in UTC, put there with the offset the host had that day, so the
+    local day begins exactly then, and ends 25 h later at the latest (a day of 25 h is one on
+    which clocks go back). Bare ISO is the local day of an unknown zone; ISO with an offset is a
+    day again; ISO with ``Z`` and a time of day comes from a FILETIME and is an instant.
+
+    Returns
+    -------
+    When or None
+        None if it is neither.
+    """
+    found = _WRITTEN.fullmatch(value)
+    if found:
+        return _begun(int(found[1]))
+    stamp = _STAMP.fullmatch(value)
+    moment = wall(stamp.groups()[:6]) if stamp else None
+    if stamp is None or moment is None:
+        return None
+    zone = stamp[8] or ""
+    at_midnight = moment.time() == datetime.min.time() and not (stamp[7] or "").strip("0")
+    if zone == "Z" and not at_midnight:
+        return instant(_utc(moment) + pd.Timedelta(int(f"{stamp[7] or 0:0<9}"), unit="ns"))
+    if zone in ("", "Z"):
+        return day(moment.date())
+    offset = offset_of(zone)
+    return day(moment.date(), east=offset, west=_LONGEST_DAY - timedelta(hours=24) - offset)
+
+
+def _begun(milliseconds: int) -> When | None:
+    try:
+        start = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return None
+    if not 1990 <= start.year <= 2100:
+        return None
+    if (start - datetime.min.replace(tzinfo=UTC)) % _QUARTER:
+        return shifted(_utc(start))  # no midnight of any zone: what it is cannot be known
+    # Midnight at UTC+14 is at 10:00 UTC, at UTC-12 at 12:00: only between the two is the day open.
+    days = {found.date() for found in _midnights(start)}
+    named = _utc(datetime(*days.pop().timetuple()[:3], tzinfo=UTC)) if len(days) == 1 else None
+    begin = _utc(start)
+    return When(named, begin, begin + _LONGEST_DAY, "date")
+
+
+def _midnights(start: datetime) -> list[datetime]:
+    """List the midnights that local clocks somewhere on Earth may show at an instant."""
+    quarters = range(-int(WEST / _QUARTER), int(EAST / _QUARTER) + 1)
+    return [shown for n in quarters if _midnight(shown := start + n * _QUARTER)]
+
+
+def _midnight(moment: datetime) -> bool:
+    return moment.time() == datetime.min.time()

@@ -79,14 +79,14 @@ def read(data: bytes) -> Parsed:
     rows = list(
         text.columns(lines, header_line=number)
         if fixed
-        else _checked(text.cells(decoded.text, header_line=number), problems)
+        else checked(text.cells(decoded.text, header_line=number), problems)
     )
     if decoded.note:
         problems.append({"reason": decoded.note, "records_lost": 0})
     return parsed(updates=_updates(rows, problems), problems=problems)
 
 
-def _checked(rows: Iterator[text.Row], problems: list[dict[str, Any]]) -> Iterator[text.Row]:
+def checked(rows: Iterator[text.Row], problems: list[dict[str, Any]]) -> Iterator[text.Row]:
     """Pass rows on; note those whose cells do not fit the header, and where the CSV breaks off."""
     line = 0
     try:
@@ -114,7 +114,7 @@ def _updates(rows: list[text.Row], problems: list[dict[str, Any]]) -> pd.DataFra
         "month first" if raw else dates.order_of(row.cells.get(column, "") for row in rows)
     )
     made = [qfe_row(row.cells, _when(row, column, order, problems), kind=KIND) for row in rows]
-    problems.extend(_doubts(made, order))
+    problems.extend(doubts(made, order))
     return schema.frame("updates", made)
 
 
@@ -139,7 +139,16 @@ def not_a_date(line: int, value: str) -> dict[str, Any]:
     }
 
 
-def _doubts(made: list[dict[str, Any]], order: dates.Order) -> Iterator[dict[str, Any]]:
+def doubts(made: list[dict[str, Any]], order: dates.Order) -> Iterator[dict[str, Any]]:
+    """Give the rows of `problems` for dates that are missing or allow two readings.
+
+    Parameters
+    ----------
+    made
+        Rows of table `updates`, with None where a date is open.
+    order
+        What `kitlib.readers.dates.order_of` said about the file.
+    """
     blank = sum(row["date_low"] is None for row in made)
     if blank:
         yield {

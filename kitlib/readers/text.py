@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
 
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -102,6 +103,40 @@ def _unmarked_utf16(data: bytes, *, partial: bool) -> Text:
     return _tolerant(data, "utf-16-le" if little else "utf-16-be", partial=partial)
 
 
+_OEM: Final = {
+    "cp437": "en",
+    "cp720": "ar fa ur",
+    "cp737": "el",
+    "cp775": "et lt lv",
+    "cp850": "af ca da de es eu fi fr ga gl id is it ms nb nl nn no pt sv",
+    "cp852": "bs cs hr hu pl ro sk sl sq",
+    "cp857": "az tr",
+    "cp862": "he",
+    "cp866": "be bg ky mk ru tt uk",
+    "cp874": "th",
+    "cp932": "ja",
+    "cp949": "ko",
+    "cp950": "zh-hk zh-mo zh-tw",
+    "gbk": "zh",
+    "cp1258": "vi",
+}
+_OEM_OF: Final = {locale: page for page, locales in _OEM.items() for locale in locales.split()}
+
+
+def oem_code_page(locale: str) -> str:
+    """Return the code page that the console of a system locale writes; cp1252 if not known.
+
+    Source: Microsoft's table of National Language Support (OEM code page by system locale).
+
+    Examples
+    --------
+    >>> oem_code_page("it-it")
+    'cp850'
+    """
+    name = locale.lower()
+    return _OEM_OF.get(name) or _OEM_OF.get(name.partition("-")[0], "cp1252")
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line of a table: its number in the file (from 1) and its cells by lower-case name."""
@@ -115,6 +150,27 @@ def separator(header: str) -> str:
     """Return the separator of a CSV header line: comma, semicolon or tab."""
     outside = re.sub(r'"[^"]*"', "", header)
     return max(_SEPARATORS, key=outside.count)
+
+
+def header_line(text: str, names: AbstractSet[str]) -> int:
+    """Find the header of a CSV file by the columns it must have.
+
+    Parameters
+    ----------
+    text
+        The file or its beginning.
+    names
+        Column names in lower case.
+
+    Returns
+    -------
+    int
+        The line, counted from 1; 0 if none of the first 20 lines has all of them.
+    """
+    for number, line in enumerate(text.splitlines()[:20], 1):
+        if names <= {name.strip(' "').lower() for name in line.split(separator(line))}:
+            return number
+    return 0
 
 
 def cells(text: str, *, header_line: int) -> Iterator[Row]:

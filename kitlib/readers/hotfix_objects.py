@@ -1,0 +1,171 @@
+"""`Get-HotFix` as JSON (PowerShell 5.1 and 7) and as Clixml: what is installed now, by local date.
+
+Both keep the local midnight that PowerShell has for `InstalledOn`. JSON of 5.1 moves it to UTC,
+with the offset of the host, so its day is known exactly (see `kitlib.readers.dates.read_midnight`);
+JSON of 7 and Clixml give the bare date. Where a text stands instead of a date, it is a printed
+one and its order is decided per file. Clixml is read without document types and entities.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from kitlib import schema
+from kitlib.readers import dates, text
+from kitlib.readers.base import Parsed, parsed
+from kitlib.readers.hotfix import doubts, not_a_date, qfe_row
+from kitlib.readers.json_rows import objects, word
+from kitlib.readers.remarks import Remarks
+from kitlib.readers.xml_tree import Broken, XmlText
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kitlib.readers.payload import Element
+
+JSON_KIND: Final = "get_hotfix_json"
+CLIXML_KIND: Final = "get_hotfix_clixml"
+
+_KEY: Final = re.compile(r'"hotfixid"\s*:', re.IGNORECASE)
+_NAME: Final = re.compile(r"<S N=\"hotfixid\"[ >/]", re.IGNORECASE)
+# An object of its own; those inside of another have the name of a property, or are in a list.
+_OBJECT: Final = re.compile(r"<Obj(?=[\s>])(?![^>]{0,200}\sN=)")
+_DATE: Final = "installedon"
+
+
+def sniff_json(head: bytes) -> bool:
+    """Tell it by the key `HotFixID`."""
+    start = text.decode(head, partial=True).text.lstrip()
+    return start[:1] in ("[", "{") and _KEY.search(start) is not None
+
+
+def sniff_clixml(head: bytes) -> bool:
+    """Tell it by the root element and a property `HotFixID`."""
+    start = text.decode(head, partial=True).text
+    return "<Objs " in start[:2000] and _NAME.search(start) is not None
+
+
+def read_json(data: bytes) -> Parsed:
+    """Read `Get-HotFix | ConvertTo-Json`.
+
+    Parameters
+    ----------
+    data
+        The whole file, in any encoding Windows writes.
+
+    Returns
+    -------
+    Parsed
+        `updates` with one row an installed update, basis ``date``; `problems` with what could
+        not be read or not be decided.
+    """
+    decoded = text.decode(data)
+    problems = _noted(decoded)
+    rows = []
+    for number, entry in enumerate(objects(decoded.text, _KEY, problems), 1):
+        cells = _json_cells(entry)
+        if "hotfixid" in cells:
+            rows.append(text.Row(number, cells))
+        elif entry is not None:
+            reason = "an entry without HotFixID"
+            problems.append({"place": f"entry {number}", "reason": reason, "records_lost": 1})
+    return _finish(rows, JSON_KIND, problems)
+
+
+def read_clixml(data: bytes) -> Parsed:
+    """Read `Get-HotFix | Export-Clixml`.
+
+    Parameters
+    ----------
+    data
+        The whole file, in any encoding Windows writes.
+
+    Returns
+    -------
+    Parsed
+        As `read_json`.
+    """
+    decoded = text.decode(data)
+    problems = _noted(decoded)
+    rows = list(_clixml_rows(decoded.text, problems))
+    return _finish(rows, CLIXML_KIND, problems)
+
+
+def _noted(decoded: text.Text) -> Remarks:
+    remarks = Remarks()
+    if decoded.note:
+        remarks.append({"reason": decoded.note, "records_lost": 0})
+    return remarks
+
+
+def _json_cells(entry: object) -> dict[str, str]:
+    if not isinstance(entry, dict):
+        return {}
+    cells = {str(key).lower(): word(value) for key, value in entry.items()}
+    for key, value in entry.items():  # {"value": "/Date(ms)/", "DateTime": "..."}
+        if str(key).lower() == _DATE and isinstance(value, dict):
+            cells[_DATE] = word(value.get("value"))
+    return cells
+
+
+def _clixml_rows(whole: str, problems: list[dict[str, Any]]) -> Iterator[text.Row]:
+    xml, after, number = XmlText(whole), 0, 0
+    while (begin := xml.find(_OBJECT, after)) is not None:
+        try:
+            element, after = xml.element(begin.start(), again=_OBJECT)
+        except Broken as error:
+            after = begin.end()
+            following = xml.find(_OBJECT, after)
+            if _NAME.search(whole, after, following.start() if following else len(whole)):
+                number += 1
+                reason = f"an object that is not whole: {error}"
+                problems.append({"place": f"entry {number}", "reason": reason, "records_lost": 1})
+            continue
+        number += 1
+        cells = _clixml_cells(element)
+        if "hotfixid" in cells:
+            yield text.Row(number, cells)
+    if xml.foreign:
+        reason = f"refers to {len(xml.foreign)} entities, which are left as they are written"
+        problems.append({"reason": reason, "records_lost": 0})
+
+
+def _clixml_cells(element: Element) -> dict[str, str]:
+    """Take the properties of one object; a date is worth more than the text of the same name."""
+    cells: dict[str, str] = {}
+    properties = (
+        inner
+        for part in element.children
+        if part.name in ("MS", "Props")
+        for inner in part.children
+    )
+    for inner in properties:
+        name = (inner.attributes.get("N") or "").lower()
+        if inner.name == "DT" or name not in cells:
+            cells[name] = (inner.text or "").strip()
+    return cells
+
+
+def _finish(rows: list[text.Row], kind: str, problems: list[dict[str, Any]]) -> Parsed:
+    values = [row.cells.get(_DATE, "") for row in rows]
+    order = dates.order_of(value for value in values if dates.read_midnight(value) is None)
+    made = [
+        qfe_row(row.cells, _when(row.line, value, order, problems), kind=kind)
+        for row, value in zip(rows, values, strict=True)
+    ]
+    if not made and not problems:
+        problems.append({"reason": "holds no object with HotFixID"})
+    problems.extend(doubts(made, order))
+    return parsed(updates=schema.frame("updates", made), problems=problems)
+
+
+def _when(
+    number: int, value: str, order: dates.Order, problems: list[dict[str, Any]]
+) -> dates.When:
+    if not value:
+        return dates.UNKNOWN
+    when = dates.read_midnight(value) or dates.read_day(value, order)
+    if when is None:
+        problems.append(not_a_date(number, value) | {"place": f"entry {number}"})
+    return when or dates.UNKNOWN
