@@ -123,7 +123,10 @@ class _Ledger:
     def mask(self, spans: pd.DataFrame) -> Mask:
         host = self.hosts.get_indexer(pd.Index(spans["host"]))
         spans, host = spans[host >= 0], host[host >= 0]
-        low = self._places(host, _ticks(spans["start"], missing=np.iinfo(np.int64).min))
+        # A state from before the evidence is no older than the publication of its update.
+        start = spans["start"]
+        start = start.fillna(spans["start_low"]) if "start_low" in spans else start
+        low = self._places(host, _ticks(start, missing=np.iinfo(np.int64).min))
         high = self._places(host, _ticks(spans["end"], missing=np.iinfo(np.int64).max))
         steps = np.zeros(len(self.keys) + 1, dtype=np.int64)
         real = low < high  # a span that ends before it starts holds nothing

@@ -155,3 +155,9 @@ def test_cured_spans_holds_a_later_cumulative_and_a_later_windows():
         {"host": "E"},
     ]
     assert cured_spans(schema.frame("exposure", rows), NAMED)["host"].tolist() == ["A", "C"]
+
+
+def test_in_effect_begins_no_earlier_than_the_publication_of_an_update_already_there():
+    episodes = pd.DataFrame({"host": "A", "time": [day(0), day(5)]})
+    span = {"host": "A", "change": BAD, "start_low": day(3), "start_known_by": "before evidence"}
+    assert in_effect(schema.frame("exposure", [span]), episodes).tolist() == [False, True]
