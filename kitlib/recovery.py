@@ -43,10 +43,8 @@ LEANING: Final = 5
 """Attempts of a host's own that weigh as much as the fleet when its broken rate is estimated."""
 
 _INSTALLED: Final = ("update_installed", "update_restart_needed")
-_FACTS: Final = (
-    *("host", "time", "time_low", "time_basis", "action", "change", "activity"),
-    *("channel", "record_id", "path"),
-)
+_WHEN: Final = ("host", "time", "time_low", "time_basis")
+_WHAT: Final = ("action", "change", "activity", "channel", "record_id", "path")
 _SHOWN: Final = 6
 _SOUND: Final = float(np.log(CONFIDENT / (1 - CONFIDENT)))
 
@@ -100,11 +98,11 @@ class _Host:
 
     @property
     def bad_at_end(self) -> bool:
-        return bool(len(self.bad)) and bool(self.bad["end"].isna().any())
+        return bool(self.bad["end"].isna().any())
 
     @property
     def cured_at_end(self) -> bool:
-        return bool(len(self.cured)) and bool(self.cured["end"].isna().any())
+        return bool(self.cured["end"].isna().any())
 
 
 def assess_recovery(  # noqa: PLR0913, PLR0917  # one argument a table, as in the other rooms
@@ -147,7 +145,7 @@ def assess_recovery(  # noqa: PLR0913, PLR0917  # one argument a table, as in th
         tries=_by_host(tries.sort_values("time", kind="stable")),
         exposure=_by_host(exposure),
         coverage=_by_host(coverage),
-        timeline=_by_host(timeline[list(_FACTS)]),
+        timeline=_by_host(timeline[[*_WHEN, *_WHAT]]),
         bad=_by_host(cause.bad),
         cured=_by_host(cause.cured),
         blames=cause.blames,
@@ -208,7 +206,8 @@ def _view(
         facts=facts,
         bad=bad,
         cured=tables.cured.of(host),
-        state=own[own["revision"].notna()],
+        # A state from before the evidence has no start, and is the first one.
+        state=own[own["revision"].notna()].sort_values("start", na_position="first"),
         seen=covered[covered["channel"].isin(channels)],
         last=last,
         matters=_matters(bad, last, window),
@@ -251,8 +250,9 @@ def _broken_rate(tries: pd.DataFrame) -> float:
 def _rates(view: _Host, broken: float) -> tuple[float, float]:
     """Return the host's failure rates, broken and ordinary, leaning on the fleet where it says little."""
     under, free = view.tries[view.tries["bad"]], view.tries[~view.tries["bad"]]
-    if not view.blames and len(view.failed):  # nothing says when it was broken but the failures
-        under = under[under["time"].between(view.failed["time"].min(), view.failed["time"].max())]
+    if len(hit := view.failed["time"]):  # what works after the last belongs to the question
+        first = pd.Timestamp.min.tz_localize("UTC") if view.blames else hit.min()
+        under = under[under["time"].between(first, hit.max())]
     sick = (under["symptom"].sum() + LEANING * broken) / (len(under) + LEANING)
     # Failures right after the cure belong to the question, so only the time before counts here.
     before = free[free["time"] < view.bad["start"].min()] if len(view.bad) else free

@@ -164,14 +164,15 @@ def test_status_workaround_only_where_it_works_with_the_bad_build():
 
 
 def test_status_needs_successes_not_other_failures_to_say_that_it_works():
-    """After the last failure one success and many failures with another code: not working."""
+    """After the last failure two successes, then failures with another code: not working."""
 
     def other_codes(facts):
         attempts = facts["attempts"]
         late = attempts.index[(attempts["host"] == HOST) & (attempts["time"] >= day(30))]
-        attempts.loc[late[1:], ["outcome", "code"]] = ["failure", "809"]
+        attempts.loc[late[2:], ["outcome", "code"]] = ["failure", "809"]
 
     world = fleet().patch(HOST, day(22, 20))
+    world.idle[HOST] = [(day(32), LAST)]
     world.fault = lambda host, time, revision: (
         (1.0, "789") if revision == BAD and not (host == HOST and time >= day(30)) else None
     )
@@ -185,6 +186,7 @@ def test_status_still_failing_with_the_bad_build():
     row = assess(fleet().patch(HOST, day(22, 20))).loc[HOST]
     assert (row["status"], row["recovered_by"], row["at_risk"]) == ("still_failing", "", True)
     assert pd.isna(row["recovered_at"])
+    assert (row["build"], row["revision"]) == (19044, BAD)  # the last state, not the first
 
 
 def test_status_still_failing_where_the_bad_build_came_back_and_was_not_tried():
@@ -209,7 +211,7 @@ def test_status_still_failing_where_the_fix_does_not_help():
 def test_status_still_failing_where_it_worked_with_the_fix_and_then_failed_again():
     world = fleet().patch(HOST, day(22, 20)).patch(HOST, day(30, 5), FIX)
     world.fault = lambda host, time, revision: (
-        (1.0, "789") if revision == BAD or (host == HOST and time >= day(39)) else None
+        (1.0, "789") if revision == BAD or (host == HOST and time >= day(43)) else None
     )
     assert assess(world).loc[HOST, "status"] == "still_failing"
 
