@@ -11,10 +11,11 @@ Times are ``datetime64[ns, UTC]``; a derived time has an interval ``*_low`` .. `
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 TIME: Final = "datetime64[ns, UTC]"
@@ -276,6 +277,48 @@ def frame(table: str, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
             {name: pd.Series([r.get(name) for r in materialised], dtype=ANY) for name in columns}
         ),
     )
+
+
+def from_columns(table: str, columns: Mapping[str, Sequence[Any]], *, rows: int) -> pd.DataFrame:
+    """Build a DataFrame of `table` from whole columns, each in its dtype at once, which is fast.
+
+    Parameters
+    ----------
+    table
+        A key of `TABLES`.
+    columns
+        Values by column; times as nanoseconds since 1970-01-01 UTC, None for what is missing.
+        A column that is not given is missing throughout.
+    rows
+        How many rows there are.
+
+    Examples
+    --------
+    >>> from_columns("problems", {"reason": ["cut"]}, rows=1)["reason"].tolist()
+    ['cut']
+    """
+    blank = {TEXT: ("",) * rows}
+    made = {
+        name: _column(columns.get(name, blank.get(dtype, (None,) * rows)), dtype)
+        for name, (dtype, _) in TABLES[table].items()
+    }
+    return check(table, pd.DataFrame(made))
+
+
+def _column(values: Sequence[Any], dtype: str) -> pd.Series[Any]:
+    if dtype == WHOLE:
+        missing = np.fromiter((v is None for v in values), bool, len(values))
+        numbers = np.fromiter((v or 0 for v in values), np.int64, len(values))
+        return pd.Series(pd.arrays.IntegerArray(numbers, missing))
+    if dtype == TIME:
+        least = np.iinfo(np.int64).min  # what datetime64 means by "not a time"
+        ticks = np.fromiter((least if v is None else v for v in values), np.int64, len(values))
+        return pd.Series(ticks.view("datetime64[ns]")).dt.tz_localize("UTC")
+    if dtype == ANY:
+        column = np.empty(len(values), object)
+        column[:] = values
+        return pd.Series(column)
+    return pd.Series(values, dtype=dtype)
 
 
 def coerce(table: str, df: pd.DataFrame) -> pd.DataFrame:

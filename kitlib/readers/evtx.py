@@ -21,10 +21,7 @@ from dataclasses import replace
 from io import BytesIO
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, BinaryIO, Final
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from kitlib import schema
 from kitlib.errors import FormatError, UsageError
@@ -41,6 +38,9 @@ from kitlib.readers.chunks import (
 )
 from kitlib.readers.engines import Decoded, decode_evtx, decode_python_evtx
 from kitlib.readers.payload import Row, Wanted
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 KIND: Final = "evtx"
 
@@ -248,25 +248,6 @@ def _problem(place: str, reason: str, records_lost: int | None) -> Problem:
 
 
 def _frame(rows: list[Row], name: str) -> pd.DataFrame:
-    """Make the `events` table of rows; each column gets its dtype at once, which is fast."""
     columns = dict(zip(Row._fields, zip(*rows, strict=True), strict=True)) if rows else {}
     columns["path"] = (name,) * len(rows)
-    table = schema.TABLES["events"]
-    made = {column: _column(columns.get(column, ()), kind) for column, (kind, _) in table.items()}
-    return schema.check("events", pd.DataFrame(made))
-
-
-def _column(values: tuple[Any, ...], kind: str) -> pd.Series[Any]:
-    if kind == schema.WHOLE:
-        missing = np.fromiter((v is None for v in values), bool, len(values))
-        numbers = np.fromiter((v or 0 for v in values), np.int64, len(values))
-        return pd.Series(pd.arrays.IntegerArray(numbers, missing))
-    if kind == schema.TIME:
-        least = np.iinfo(np.int64).min
-        ticks = np.fromiter((least if v is None else v for v in values), np.int64, len(values))
-        return pd.Series(ticks.view("datetime64[ns]")).dt.tz_localize("UTC")
-    if kind == schema.ANY:
-        column = np.empty(len(values), object)
-        column[:] = values
-        return pd.Series(column)
-    return pd.Series(values, dtype=kind)
+    return schema.from_columns("events", columns, rows=len(rows))

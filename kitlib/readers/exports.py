@@ -23,9 +23,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-import pandas as pd
-
 from kitlib import schema
 from kitlib.readers import text
 from kitlib.readers.base import Parsed, parsed
@@ -33,6 +30,8 @@ from kitlib.readers.payload import Element, Row, canonical, columns, nanoseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    import pandas as pd
 
 LOCAL_TIME: Final = "@local_time"
 """Key in ``data`` of a time that the file states without zone, as written."""
@@ -166,28 +165,8 @@ def _share(part: int, whole: int) -> str:
 
 
 def _frame(rows: list[Row]) -> pd.DataFrame:
-    """Make the `events` table; each column gets its dtype at once, which is fast."""
-    cells = dict(zip(Row._fields, zip(*rows, strict=True), strict=True)) if rows else {}
-    cells["path"] = ("",) * len(rows)
-    table = schema.TABLES["events"]
-    made = {column: _column(cells.get(column, ()), kind) for column, (kind, _) in table.items()}
-    return schema.check("events", pd.DataFrame(made))
-
-
-def _column(values: tuple[Any, ...], kind: str) -> pd.Series[Any]:
-    if kind == schema.WHOLE:
-        missing = np.fromiter((v is None for v in values), bool, len(values))
-        numbers = np.fromiter((v or 0 for v in values), np.int64, len(values))
-        return pd.Series(pd.arrays.IntegerArray(numbers, missing))
-    if kind == schema.TIME:
-        least = np.iinfo(np.int64).min
-        times = np.fromiter((least if v is None else v for v in values), np.int64, len(values))
-        return pd.Series(times.view("datetime64[ns]")).dt.tz_localize("UTC")
-    if kind == schema.ANY:
-        column = np.empty(len(values), object)
-        column[:] = values
-        return pd.Series(column)
-    return pd.Series(values, dtype=kind)
+    columns = dict(zip(Row._fields, zip(*rows, strict=True), strict=True)) if rows else {}
+    return schema.from_columns("events", columns, rows=len(rows))
 
 
 # --- one event ------------------------------------------------------------------------------
