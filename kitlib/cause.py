@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from pandas.api.typing import NaTType
 
-from kitlib import legs, schema
+from kitlib import knowledge, legs, schema
 from kitlib.claims import Check, Finding
 from kitlib.explain import Panel, Weights, weigh
-from kitlib.suspects import Suspect, find_suspects, in_effect
+from kitlib.suspects import Suspect, bad_spans, cured_spans, find_suspects, in_effect
 
 if TYPE_CHECKING:
     from kitlib.incident import Incident
@@ -63,7 +63,8 @@ class Cause:
     onset
         First failure under the guilty change, and the interval it lies in; NaT where none.
     bad, cured
-        Rows of the exposure table in which the guilty change, or its cure, is in effect.
+        Rows of the exposure table in which the guilty change, or its cure, is in effect; with
+        ``insufficient`` those of the change that the profile names.
     outage
         From and to of the outage that explains the failures instead; NaT where none does.
     """
@@ -84,6 +85,26 @@ class Cause:
     def blames(self) -> bool:
         """Tell whether a change is held responsible, separable or not."""
         return self.status in ("supported", "not_separable", "no_control")
+
+    @property
+    def follows(self) -> bool:
+        """Tell whether hosts are followed along `bad` and `cured`.
+
+        They are where a change is blamed, and where the data are too few to judge the one that the
+        profile names: who runs the declared bad build is at risk, whatever can be proved.
+        """
+        return self.blames or (self.status == "insufficient" and len(self.bad) > 0)
+
+    def cured_by(self, change: str, incident: Incident) -> bool:
+        """Tell whether an update is the cure or a later cumulative update that contains it."""
+        if change in incident.fixed_labels or change in set(self.cured["change"]):
+            return True
+        least = self.cured.groupby("build")["revision"].min()
+        return any(
+            any(branch.cured(build, revision) for branch in incident.branches)
+            or (build in least.index and revision >= least[build])
+            for build, revision in knowledge.revisions(change)
+        )
 
     def finding(self) -> Finding:
         """Return the verdict as a claim that renders itself."""
@@ -153,6 +174,15 @@ def judge_cause(
     Assumes what `kitlib.explain.weigh` assumes. Hosts whose state is unknown (no start of Windows
     and no update list) are left out and counted in the first check.
     """
+    cause = _judge(attempts, exposure, coverage, incident)
+    if cause.status != "insufficient":
+        return cause
+    return replace(cause, bad=bad_spans(exposure, incident), cured=cured_spans(exposure, incident))
+
+
+def _judge(
+    attempts: pd.DataFrame, exposure: pd.DataFrame, coverage: pd.DataFrame, incident: Incident
+) -> Cause:
     episodes = make_episodes(attempts, incident)
     known = episodes["host"].isin(_of_known_state(exposure))
     episodes = episodes[known].reset_index(drop=True)
@@ -207,7 +237,9 @@ def _data_check(
         f"{affected} of them with the symptom"
         + (f"; {unknown} episodes on hosts of unknown state are left out" if unknown else "")
     )
-    return Check("enough data", hosts >= MIN_HOSTS and affected > 0, text)
+    failing = episodes[episodes["failed"]].drop_duplicates("host").head(legs.SHOWN)
+    records = tuple(refs[-1] for refs in failing["records"])
+    return Check("enough data", hosts >= MIN_HOSTS and affected > 0, text, records)
 
 
 def _lack(data: Check, episodes: pd.DataFrame) -> str:
@@ -268,6 +300,7 @@ def _legs(
         f"an outage of everybody (at best {first} to {last}) has probability "
         f"{weights.shared_outage:.3f}, a trend {weights.trend:.3f}, no common cause at all "
         f"{weights.nothing:.3f}",
+        scene.records(~scene.failed & ~scene.mask),
     )
     return (
         legs.same_day_controls(scene),
@@ -401,7 +434,7 @@ def _sentence(
             f"{names} explains the failures {sure}: {failing} of {int((rates['n1'] > 0).sum())} "
             f"hosts that tried with it in effect fail, in {int(rates['k1'].sum())} of "
             f"{int(rates['n1'].sum())} episodes; without it {int(rates['k0'].sum())} of "
-            f"{int(rates['n0'].sum())} episodes fail."
+            f"{int(rates['n0'].sum())} episodes fail that way."
         )
     if status == "not_separable":
         return f"One of {names} explains the failures {sure}; this evidence cannot say which."

@@ -49,6 +49,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KitError as error:
         print(f"kitlib: {error}", file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except OSError as error:
+        # What cannot be opened or written is a matter of the call; evidence files are not meant:
+        # ingest turns those into problems.
+        print(f"kitlib: {error.strerror or error}: {error.filename}", file=sys.stderr)
+        return UsageError.exit_code
     except KeyboardInterrupt:
         print("kitlib: stopped; what is already in the case is kept", file=sys.stderr)
         return 130
@@ -210,8 +218,8 @@ def _tell(case: Case, out: Path, document: dict[str, Any], arguments: argparse.N
     unread = int((lost.isna() | (lost > 0)).sum())
     if unread:
         print(
-            f"kitlib: {unread} places could not be read whole; they are listed in "
-            f"{out / 'tables' / 'problems.parquet'} and in the report",
+            f"kitlib: what could not be read whole is listed in "
+            f"{out / 'tables' / 'problems.parquet'}: {unread} of {len(lost)} rows are losses",
             file=sys.stderr,
         )
     return PARTLY_READ if unread else DONE
@@ -235,6 +243,10 @@ def _lab(arguments: argparse.Namespace) -> int:
 
     if arguments.evidence is None:
         arguments.evidence = arguments.out or Path("case")
+        if not is_case(arguments.evidence):
+            raise UsageError(
+                f"there is no case in {arguments.evidence}: name a case or the evidence"
+            )
     if not is_case(arguments.evidence):
         arguments.json = False
         _analysed(arguments)

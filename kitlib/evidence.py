@@ -176,7 +176,7 @@ def _problems(units: Iterable[Unit], updates: pd.DataFrame) -> Iterator[dict[str
                 yield {**{str(key): value for key, value in content.items()}, "path": unit.path}
     for path, rows in updates[updates["host"] == ""].groupby("path"):
         reason = f"no host: its rows ({len(rows)}) name none, nor does a folder or a log beside it"
-        yield {"path": path, "place": "", "reason": reason, "records_lost": 0}
+        yield {"path": path, "place": "", "reason": reason, "records_lost": len(rows)}
 
 
 def _once(df: pd.DataFrame, key: list[str], problems: list[dict[str, Any]]) -> pd.DataFrame:

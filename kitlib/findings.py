@@ -221,6 +221,13 @@ def limits(case: Case) -> list[str]:
             "server-side changes) cannot be named."
         ),
     ]
+    said += _outside_window(case)
+    apart = _symptom_elsewhere(case)
+    if len(apart):
+        said.append(
+            f"The symptom also shows where the change was not in effect: {', '.join(apart)}. If "
+            "that is unexpected, the profile may lack a branch."
+        )
     if len(blind):
         said.append(
             f"Without a usable log for the time that matters: {len(blind)} of "
@@ -245,6 +252,30 @@ def limits(case: Case) -> list[str]:
             "No suspect was named beforehand; the cure is inferred from where failures end."
         )
     return said
+
+
+def _outside_window(case: Case) -> list[str]:
+    """Say so if the evidence and the profile's window have no day in common."""
+    start, end = case.coverage["start"].min(), case.coverage["end"].max()
+    first, last = case.incident.start, case.incident.end
+    if pd.isna(start) or not (
+        (last is not None and start > last) or (first is not None and end < first)
+    ):
+        return []
+    span = f"{start:%Y-%m-%d} to {end:%Y-%m-%d}"
+    why = "lies outside the window that the profile gives: it can say nothing about this incident"
+    return [f"The evidence ({span}) {why}."]
+
+
+def _symptom_elsewhere(case: Case) -> list[str]:
+    """Hosts without the change that fail with the profile's own codes more than once."""
+    if not case.incident.codes or not case.cause.follows:
+        return []
+    failed = case.attempts["outcome"] == "failure"
+    hit = case.attempts[failed & case.incident.is_symptom(case.attempts["code"])]
+    per_host = hit["host"].value_counts()
+    exposed = set(case.cause.bad["host"])
+    return sorted(str(host) for host, n in per_host.items() if n > 1 and host not in exposed)
 
 
 def _time(value: Any) -> str | None:  # noqa: ANN401  # a Timestamp or NaT
@@ -275,10 +306,24 @@ def validate(document: dict[str, Any]) -> None:
     Draft202012Validator(schema_document()).validate(document)
 
 
+def _drop_stale(out: Path, document: dict[str, Any]) -> None:
+    """Remove the pages of an earlier analysis whose numbers the new one contradicts."""
+    try:
+        before = json.loads((out / FILE).read_text("utf-8"))
+    except (OSError, ValueError):
+        return
+    if isinstance(before, dict) and {**before, "generated": ""} == {**document, "generated": ""}:
+        return
+    (out / "report.html").unlink(missing_ok=True)
+    for page in (out / "notebooks").glob("*.ipynb"):
+        page.unlink()
+
+
 def save(case: Case, out: Path, *, generated: dt.datetime | None = None) -> dict[str, Any]:
     """Write ``findings.json`` and the tables (``tables/*.parquet``) into the case folder `out`."""
     document = findings_document(case, generated=generated)
     validate(document)
+    _drop_stale(out, document)
     folder = out / "tables"
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in case.tables.items():

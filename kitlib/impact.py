@@ -95,11 +95,13 @@ def measure_impact(recovery: pd.DataFrame, timeline: pd.DataFrame, incident: Inc
     high = hours + np.sqrt(((hit["hours_high"] - hit["hours_lost"]) ** 2).sum())
     back = hit[hit["recovered_at"].notna()]
     mend = (back["recovered_at"] - back["onset"]).dt.total_seconds() / 3600
+    # Where no change is blamed, its removal is no sign that somebody knew.
+    told = timeline if hit["exposed_from"].notna().any() else timeline.head(0)
     return Impact(
         hosts_affected=len(hit),
         attempts_lost=int(hit["failures"].sum()),
         user_hours_lost=(float(hours), float(max(low, 0.0)), float(high)),
-        mttd_hours=_detection(hit["onset"].min(), timeline, incident),
+        mttd_hours=_detection(hit["onset"].min(), told, incident),
         mttr_hours=float(mend.mean()) if len(mend) else None,
         hosts_open=len(hit) - len(back),
     )

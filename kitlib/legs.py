@@ -205,7 +205,7 @@ def placebo_dates(scene: Scene) -> Check:
         f"moved {', '.join(map(str, PLACEBO_LAGS))} days early, the step is {mean:+.2f} over "
         f"{len(steps)} comparisons (a real cause shows none, limit ±{PLACEBO_LIMIT:.2f})"
     )
-    return Check("placebo dates", abs(mean) <= PLACEBO_LIMIT, text)
+    return Check("placebo dates", abs(mean) <= PLACEBO_LIMIT, text, scene.records(before))
 
 
 def onset_alignment(scene: Scene) -> Check:
@@ -227,7 +227,8 @@ def onset_alignment(scene: Scene) -> Check:
         f"episode after it and {clean} never failed so before it; exposures spread over "
         f"{days} days"
     )
-    return Check("onset aligned on exposure", 2 * at_once > hosts, text)
+    first = scene.records(scene.mask & scene.failed)
+    return Check("onset aligned on exposure", 2 * at_once > hosts, text, first)
 
 
 def reversal(scene: Scene) -> Check:

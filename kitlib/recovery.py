@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from kitlib import knowledge, schema
+from kitlib import schema
 from kitlib.classify import activity_channels
 from kitlib.explain import BASE_RATE, FAULT_RATE
 from kitlib.hours import hours_lost, learn_use
@@ -68,7 +68,7 @@ class _Tables(NamedTuple):
     timeline: _Parts
     bad: _Parts
     cured: _Parts
-    blames: bool
+    follows: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +84,7 @@ class _Host:
     seen: pd.DataFrame  # coverage of the activity's channels
     last: Instant
     matters: tuple[Instant, Instant]
-    blames: bool
+    follows: bool
 
     @property
     def failed(self) -> pd.DataFrame:
@@ -94,7 +94,7 @@ class _Host:
     @property
     def unknown(self) -> bool:
         """Whether a change is blamed and nothing says which build the host ran."""
-        return self.blames and self.state.empty and self.bad.empty
+        return self.follows and self.state.empty and self.bad.empty
 
     @property
     def bad_at_end(self) -> bool:
@@ -148,7 +148,7 @@ def assess_recovery(  # noqa: PLR0913, PLR0917  # one argument a table, as in th
         timeline=_by_host(timeline[[*_WHEN, *_WHAT]]),
         bad=_by_host(cause.bad),
         cured=_by_host(cause.cured),
-        blames=cause.blames,
+        follows=cause.follows,
     )
     channels = activity_channels(incident.activity)
     window = _failing_window(tries, coverage)
@@ -168,7 +168,7 @@ def assess_recovery(  # noqa: PLR0913, PLR0917  # one argument a table, as in th
 
 def _broken_time(tries: pd.DataFrame, cause: Cause) -> Mask:
     """Mark the attempts made while what is blamed was at work: a change, an outage, or unknown."""
-    if cause.blames:
+    if cause.follows:
         return in_effect(cause.bad, tries)
     start, end = cause.outage
     if pd.isna(start) or pd.isna(end):
@@ -211,7 +211,7 @@ def _view(
         seen=covered[covered["channel"].isin(channels)],
         last=last,
         matters=_matters(bad, last, window),
-        blames=tables.blames,
+        follows=tables.follows,
     )
 
 
@@ -251,7 +251,7 @@ def _rates(view: _Host, broken: float) -> tuple[float, float]:
     """Return the host's failure rates, broken and ordinary, leaning on the fleet where it says little."""
     under, free = view.tries[view.tries["bad"]], view.tries[~view.tries["bad"]]
     if len(hit := view.failed["time"]):  # what works after the last belongs to the question
-        first = pd.Timestamp.min.tz_localize("UTC") if view.blames else hit.min()
+        first = pd.Timestamp.min.tz_localize("UTC") if view.follows else hit.min()
         under = under[under["time"].between(first, hit.max())]
     sick = (under["symptom"].sum() + LEANING * broken) / (len(under) + LEANING)
     # Failures right after the cure belong to the question, so only the time before counts here.
@@ -297,7 +297,7 @@ def _decide(view: _Host, incident: Incident, cause: Cause, broken: float) -> dic
 
 def _at_risk(view: _Host, status: str, sick: float) -> bool:
     """Tell whether the host can fail (again), as far as is known; a doubt counts as yes."""
-    if not view.blames or view.cured_at_end:
+    if not view.follows or view.cured_at_end:
         return False
     if view.unknown:
         return bool(view.tries["symptom"].any())
@@ -332,8 +332,10 @@ def _unaffected_status(view: _Host, sick: float) -> dict[str, Any]:
         )
         return {"status": "no_data", "confidence": 1 - share, "why": why}
     exposed = "with the change in effect" if len(view.bad) else "never exposed"
+    shown = int(view.tries["symptom"].sum())
+    apart = ", none of them under the change" if shown and view.failed.empty else ""
     why = (
-        f"{exposed}; {len(view.tries)} attempts, {len(view.failed)} with the symptom; its log "
+        f"{exposed}; {len(view.tries)} attempts, {shown} with the symptom{apart}; its log "
         f"covers {share:.0%} of the time that matters"
     )
     return {"status": "not_affected", "confidence": max(1 - sick, 0.5), "why": why}
@@ -342,12 +344,12 @@ def _unaffected_status(view: _Host, sick: float) -> dict[str, Any]:
 def _affected_status(
     view: _Host, incident: Incident, cause: Cause, broken: float
 ) -> dict[str, Any]:
-    if view.bad_at_end or not cause.blames:
+    if view.bad_at_end or not cause.follows:
         return _still_exposed(view, incident, cause, broken)
     left = view.bad["end"].max()
     since = view.tries[view.tries["time"] >= left]
     sure, first = _works_since(view, since, broken)
-    count = f"{int((since['outcome'] == 'success').sum())} of {len(since)} attempts since work"
+    count = _worked(since)
     gone = (
         "the build holds the fix"
         if view.cured_at_end
@@ -366,12 +368,12 @@ def _affected_status(
         return {
             "status": "still_failing",
             "confidence": 1 - sure,
-            "why": f"{gone}, but only {count}",
+            "why": f"{gone}, but {count}",
         }
     return {
         "status": "unconfirmed",
         "confidence": max(sure, 1 - sure),
-        "why": f"{gone} since {left:%Y-%m-%d}; {count}: too few to confirm",
+        "why": f"{gone} since {left:%Y-%m-%d}; {count}, too few to confirm",
     }
 
 
@@ -382,7 +384,7 @@ def _still_exposed(view: _Host, incident: Incident, cause: Cause, broken: float)
     worked = int((since["outcome"] == "success").sum())
     if worked >= MIN_WORKING and sure >= CONFIDENT:
         return {
-            "status": "workaround_only" if cause.blames else "recovered",
+            "status": "workaround_only" if cause.follows else "recovered",
             "recovered_at": first,
             "recovered_by": "other",
             "confidence": sure,
@@ -401,9 +403,13 @@ def _still_exposed(view: _Host, incident: Incident, cause: Cause, broken: float)
     return {
         "status": "still_failing",
         "confidence": max(1 - sure, 0.5) if len(since) else CONFIDENT,
-        "why": f"last failure {view.failed['time'].max():%Y-%m-%d %H:%M} UTC; "
-        f"{worked} of {len(since)} attempts work after it and after the last return of the change",
+        "why": f"last failure {view.failed['time'].max():%Y-%m-%d %H:%M} UTC; {_worked(since)}",
     }
+
+
+def _worked(since: pd.DataFrame) -> str:
+    worked = int((since["outcome"] == "success").sum())
+    return f"{worked} of {len(since)} attempts since work" if len(since) else "no attempt since"
 
 
 def _broken_again(view: _Host) -> pd.Timestamp:
@@ -440,24 +446,14 @@ def _works_since(view: _Host, since: pd.DataFrame, broken: float) -> tuple[float
 
 def _pending(view: _Host, incident: Incident, cause: Cause) -> pd.Series[Any] | None:
     """Find the installation of a cure that no start of Windows has followed yet."""
+    if not view.bad_at_end:
+        return None
     boots = view.facts.loc[view.facts["action"] == "boot", "time"]
     after = boots.max() if len(boots) else view.facts["time"].min()
     facts = view.facts[view.facts["action"].isin(_INSTALLED) & (view.facts["time_low"] > after)]
-    cures = {change for change in facts["change"].unique() if _cures(change, incident, cause)}
+    cures = {change for change in facts["change"].unique() if cause.cured_by(change, incident)}
     hits = facts[facts["change"].isin(cures)]
     return None if hits.empty else hits.iloc[0]
-
-
-def _cures(change: str, incident: Incident, cause: Cause) -> bool:
-    """Tell whether an update is the cure or a later cumulative update that contains it."""
-    if change in incident.fixed_labels or change in set(cause.cured["change"]):
-        return True
-    least = cause.cured.groupby("build")["revision"].min()
-    return any(
-        any(branch.cured(build, revision) for branch in incident.branches)
-        or (build in least.index and revision >= least[build])
-        for build, revision in knowledge.revisions(change)
-    )
 
 
 def _evidence(view: _Host) -> list[str]:

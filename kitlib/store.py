@@ -152,6 +152,8 @@ def _separate(root: Path, case: Path) -> None:
             f"the case folder {case} lies inside the evidence {root}, which is never written to: "
             "choose another --out"
         )
+    if case.is_dir() and any(case.iterdir()) and not (case / "store").is_dir():
+        raise UsageError(f"{case} is not empty and no case: choose another --out")
 
 
 def _same_evidence(store: Path, units: Iterable[Unit], root: Path) -> None:

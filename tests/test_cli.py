@@ -221,3 +221,38 @@ def test_names_no_console_can_show_are_escaped_not_fatal(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert b"\\u" in done.stdout
+
+
+def test_a_folder_that_is_no_case_is_not_written_into(evidence, tmp_path, capsys):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "findings.json").write_text("my own notes", encoding="utf-8")
+    assert main(["analyze", str(evidence), "--out", str(mine), "--quiet"]) == 2
+    assert "no case" in capsys.readouterr().err
+    assert (mine / "findings.json").read_text("utf-8") == "my own notes"
+
+
+def test_an_out_that_cannot_be_made_gets_a_sentence(evidence, tmp_path, capsys):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    assert main(["analyze", str(evidence), "--out", str(tmp_path / "file"), "--quiet"]) == 2
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert "file" in printed
+
+
+def test_lab_without_a_case_says_what_to_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["lab", "--no-browser"]) == 2
+    assert "no case in case" in capsys.readouterr().err
+
+
+def test_pages_of_an_earlier_analysis_go_when_the_numbers_change(evidence, tmp_path):
+    case = tmp_path / "case"
+    call = ["analyze", str(evidence), "--out", str(case), "--quiet"]
+    main(call)
+    (case / "report.html").write_text("old", encoding="utf-8")
+    main(call)
+    assert (case / "report.html").exists()
+    (evidence / "PC2.evtx").write_bytes(a_log(computer="PC2.office.example"))
+    main(call)
+    assert not (case / "report.html").exists()

@@ -23,7 +23,14 @@ def hosts(*rows):
     return schema.frame("hosts", [{"host": f"H{n}", **row} for n, row in enumerate(rows)])
 
 
-HIT = {"onset": at(0), "failures": 5, "hours_lost": 10.0, "hours_low": 7.0, "hours_high": 14.0}
+HIT = {
+    "exposed_from": at(-1),
+    "onset": at(0),
+    "failures": 5,
+    "hours_lost": 10.0,
+    "hours_low": 7.0,
+    "hours_high": 14.0,
+}
 MENDED = {**HIT, "recovered_at": at(2)}
 LATER = {**HIT, "onset": at(1), "recovered_at": at(2)}
 WELL = {"failures": 0, "hours_lost": 0.0, "hours_low": 0.0, "hours_high": 0.0}
@@ -64,6 +71,12 @@ def test_measure_impact_takes_the_first_removal_of_the_patch_for_detection():
     assert measure_impact(hosts(HIT), removal(3), NAMED).mttd_hours == pytest.approx(72)
     assert measure_impact(hosts(HIT), removal(3, "KB1"), NAMED).mttd_hours is None
     assert measure_impact(hosts(HIT), removal(3, "KB1"), OPEN).mttd_hours == pytest.approx(72)
+
+
+def test_measure_impact_takes_no_removal_for_detection_where_no_change_is_blamed():
+    assert (
+        measure_impact(hosts({**HIT, "exposed_from": None}), removal(3), NAMED).mttd_hours is None
+    )
 
 
 def test_measure_impact_prefers_the_detection_that_the_profile_states():

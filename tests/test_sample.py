@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from importlib.resources import files
 
 import pandas as pd
 import pytest
 
 import kitlib as kit
-from kitlib.findings import findings_document
+from kitlib.findings import findings_document, limits
+from kitlib.incident import load_incident
 from kitlib.simulate.fleet import simulate
 
 SEED = 20220111
@@ -106,3 +109,50 @@ def test_every_record_the_findings_cite_is_in_the_evidence(sample, document):
     cited = {ref for check in document["verdict"]["basis"] for ref in check["records"]}
     assert cited
     assert cited <= held
+
+
+def test_too_few_hosts_to_judge_still_have_their_true_states(sample, truth, tmp_path):
+    """Who runs the declared bad build is at risk, whatever can be proved."""
+    few = ["LT-EMMA", "PC-ANNA", "LT-GRETA"]
+    for host in few:
+        shutil.copytree(sample / host, tmp_path / host)
+    document = findings_document(kit.analyze(tmp_path, "kb5009543"))
+    assert document["verdict"]["status"] == "insufficient"
+    assert document["verdict"]["changes"] == []
+    found = {h["host"]: (h["status"], h["at_risk"], h["recovered_by"]) for h in document["hosts"]}
+    true = {h["host"]: (h["status"], h["at_risk"], h["recovered_by"]) for h in truth["hosts"]}
+    assert found == {host: true[host] for host in few}
+
+
+@pytest.fixture(scope="module")
+def evidence(sample):
+    return kit.read_evidence(sample)
+
+
+def profile(tmp_path, old, new):
+    text = (files("kitlib") / "incidents" / "kb5009543.toml").read_text("utf-8")
+    assert old in text
+    path = tmp_path / "mine.toml"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    return load_incident(path)
+
+
+def test_a_fix_already_in_effect_waits_for_no_restart(evidence, tmp_path):
+    case = kit.analyze(evidence, profile(tmp_path, 'codes = ["789"]', 'codes = ["809"]'))
+    assert "pending_reboot" not in set(case.recovery["status"])
+    assert not case.cause.blames
+    assert case.impact.mttd_hours is None
+
+
+def test_evidence_outside_the_window_is_said_to_be(evidence, tmp_path):
+    dates = "start = 2021-12-01\nend = 2022-03-01"
+    later = profile(tmp_path, dates, "start = 2025-04-01\nend = 2025-06-01")
+    assert any("outside the window" in text for text in limits(kit.analyze(evidence, later)))
+
+
+def test_a_forgotten_branch_is_named_by_its_failing_hosts(evidence, tmp_path):
+    narrow = profile(tmp_path, "builds = [22000]", "builds = [22621]")
+    (text,) = [text for text in limits(kit.analyze(evidence, narrow)) if "lack a branch" in text]
+    assert "LT-EMMA" in text
+    assert "LT-PAUL" in text
+    assert "PC-ANNA" not in text
