@@ -351,9 +351,7 @@ def _affected_status(
     sure, first = _works_since(view, since, broken)
     count = _worked(since)
     gone = (
-        "the build holds the fix"
-        if view.cured_at_end
-        else "the bad build was removed, no fix is in"
+        "the build holds the fix" if view.cured_at_end else "the bad build is gone and no fix is in"
     )
     if sure >= CONFIDENT:
         done = {

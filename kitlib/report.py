@@ -145,11 +145,18 @@ def render(
         milestones=milestones(case),
         timeline=timeline_rows(case),
         hosts=host_rows(case, document),
+        suspect_records=suspect_records(case),
         at_risk=[host for host in document["hosts"] if host["at_risk"]],
         counts=_count_statuses(document["hosts"]),
         files=_cut(case.evidence.files.sort_values("path", kind="stable"), FILE_ROWS),
         problems=_cut(case.evidence.problems, PROBLEM_ROWS),
     )
+
+
+def suspect_records(case: Case) -> dict[str, list[str]]:
+    """Name for each suspect a record that shows it in effect, first host first."""
+    spans = case.exposure.sort_values("start", kind="stable").groupby("change")["records"].first()
+    return {change: list(spans.get(change, []))[:1] for change in case.cause.suspects["change"]}
 
 
 def write_charts(case: Case, out: Path) -> list[Path]:
