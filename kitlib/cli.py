@@ -55,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         # What cannot be opened or written is a matter of the call; evidence files are not meant:
         # ingest turns those into problems.
-        print(f"kitlib: {error.strerror or error}: {error.filename}", file=sys.stderr)
+        where = f": {error.filename}" if error.filename else ""
+        print(f"kitlib: {error.strerror or error}{where}", file=sys.stderr)
         return UsageError.exit_code
     except KeyboardInterrupt:
         print("kitlib: stopped; what is already in the case is kept", file=sys.stderr)
@@ -174,8 +175,30 @@ def _analysed(arguments: argparse.Namespace) -> tuple[Case, Path, dict[str, Any]
         f"read {len(evidence.files)} files, {len(evidence.events)} events; analysing for "
         f"{incident.name}"
     )
+    before = _findings(out)
     case = analyze(evidence, incident)
-    return case, out, save(case, out)
+    document = save(case, out)
+    if before is not None and {**before, "generated": ""} != {**document, "generated": ""}:
+        _drop_pages(out)
+    return case, out, document
+
+
+def _findings(case: Path) -> dict[str, Any] | None:
+    """Return what an earlier analysis of the case found, if it can be read."""
+    from kitlib.findings import FILE  # noqa: PLC0415  # slow to import
+
+    try:
+        before = json.loads((case / FILE).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return before if isinstance(before, dict) else {}
+
+
+def _drop_pages(case: Path) -> None:
+    """Remove the kit's own pages of an earlier analysis: the new numbers contradict them."""
+    (case / "report.html").unlink(missing_ok=True)
+    for notebook in notebooks_folder().glob("*.ipynb"):
+        (case / "notebooks" / notebook.name).unlink(missing_ok=True)
 
 
 def _profile(arguments: argparse.Namespace) -> str:

@@ -174,9 +174,3 @@ def _why_first(spans: pd.DataFrame, log: pd.DataFrame, timeline: pd.DataFrame) -
         else:
             out.append("log created" if first_id <= 1 else "rolled over")
     return out
-
-
-def covered(coverage: pd.DataFrame, channels: set[str]) -> pd.DataFrame:
-    """Return per host the earliest start and the latest end over `channels` (host, start, end)."""
-    rows = coverage[coverage["channel"].isin(channels)]
-    return rows.groupby("host", as_index=False).agg(start=("start", "min"), end=("end", "max"))

@@ -310,24 +310,10 @@ def validate(document: dict[str, Any]) -> None:
     Draft202012Validator(schema_document()).validate(document)
 
 
-def _drop_stale(out: Path, document: dict[str, Any]) -> None:
-    """Remove the pages of an earlier analysis whose numbers the new one contradicts."""
-    try:
-        before = json.loads((out / FILE).read_text("utf-8"))
-    except (OSError, ValueError):
-        return
-    if isinstance(before, dict) and {**before, "generated": ""} == {**document, "generated": ""}:
-        return
-    (out / "report.html").unlink(missing_ok=True)
-    for page in (out / "notebooks").glob("*.ipynb"):
-        page.unlink()
-
-
 def save(case: Case, out: Path, *, generated: dt.datetime | None = None) -> dict[str, Any]:
     """Write ``findings.json`` and the tables (``tables/*.parquet``) into the case folder `out`."""
     document = findings_document(case, generated=generated)
     validate(document)
-    _drop_stale(out, document)
     folder = out / "tables"
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in case.tables.items():

@@ -159,21 +159,6 @@ def suspect_records(case: Case) -> dict[str, list[str]]:
     return {change: list(spans.get(change, []))[:1] for change in case.cause.suspects["change"]}
 
 
-def write_charts(case: Case, out: Path) -> list[Path]:
-    """Write the report's charts as PNG files with stable names, for slides; return the paths.
-
-    Beside each ``NAME.png`` stands ``NAME.txt`` with its alternative text.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for name, ax in draw_charts(case).items():
-        path = out / f"{name}.png"
-        path.write_bytes(charts.png(ax))
-        path.with_suffix(".txt").write_text(charts.alt_text(ax) + "\n", encoding="utf-8")
-        paths.append(path)
-    return paths
-
-
 def draw_charts(case: Case) -> dict[str, Axes]:
     """Draw the charts of the report, by name."""
     bad, cured = labels(case)

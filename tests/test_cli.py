@@ -250,9 +250,12 @@ def test_pages_of_an_earlier_analysis_go_when_the_numbers_change(evidence, tmp_p
     case = tmp_path / "case"
     call = ["analyze", str(evidence), "--out", str(case), "--quiet"]
     main(call)
-    (case / "report.html").write_text("old", encoding="utf-8")
+    (case / "notebooks").mkdir()
+    for page in ("report.html", "notebooks/00-evidence.ipynb", "notebooks/mine.ipynb"):
+        (case / page).write_text("old", encoding="utf-8")
     main(call)
     assert (case / "report.html").exists()
     (evidence / "PC2.evtx").write_bytes(a_log(computer="PC2.office.example"))
     main(call)
     assert not (case / "report.html").exists()
+    assert [page.name for page in (case / "notebooks").iterdir()] == ["mine.ipynb"]

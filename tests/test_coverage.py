@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import pytest
 import worlds
 
 from kitlib import schema
-from kitlib.coverage import covered, measure_coverage
+from kitlib.coverage import measure_coverage
 from kitlib.timeline import build_timeline
 
 RAS = {"channel": "Application", "provider": "RasClient"}
@@ -174,15 +173,6 @@ def test_measure_covers_a_machine_under_all_its_names_together():
         5, first_id=6, start="01-01 05:00", host="NEW", path="s"
     )
     assert spans(measure(rows), "host", "records") == [("NEW", 10)]
-
-
-def test_covered_spans_several_channels():
-    df = measure([*worlds.run_of(3, **RAS), *worlds.run_of(9, start="01-02 00:00")])
-    expected = pd.DataFrame(
-        {"host": ["PC1"], "start": [worlds.at("01-01 00:00")], "end": [worlds.at("01-02 08:00")]}
-    )
-    got = covered(df, {"System", "Application"})
-    pd.testing.assert_frame_equal(got, expected, check_dtype=False)
 
 
 def test_measure_takes_no_list_of_detections_for_a_log():

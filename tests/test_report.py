@@ -19,7 +19,6 @@ from kitlib.report import (
     draw_charts,
     render,
     timeline_rows,
-    write_charts,
     write_report,
 )
 
@@ -256,14 +255,3 @@ def test_write_report_takes_a_folder_or_a_file_name(case, html, tmp_path):
     path = tmp_path / "b" / "mine.html"
     assert write_report(empty, findings_document(empty, generated=WHEN), path) == path
     assert path.is_file()
-
-
-def test_write_charts_gives_stable_names_with_their_words(case, tmp_path):
-    paths = write_charts(case, tmp_path)
-    assert [p.stem for p in paths] == [
-        "success_rate", "fleet_swimlane", "aligned_on_exposure", "error_codes", "suspects",
-        "adoption", "time_to_recovery", "cost", "coverage",
-    ]  # fmt: skip
-    for path in paths:
-        assert path.read_bytes().startswith(b"\x89PNG")
-        assert len(path.with_suffix(".txt").read_text("utf-8")) > 20
