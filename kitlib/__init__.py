@@ -14,7 +14,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, Final
 
-__version__: Final = "0.1.0"
+__version__: Final = "0.2.0"
 
 _HOMES: Final[dict[str, str]] = {
     "read_evtx": "readers.evtx",
@@ -25,6 +25,9 @@ _HOMES: Final[dict[str, str]] = {
     "measure_coverage": "coverage",
     "find_exposure": "exposure",
     "find_attempts": "attempts",
+    "reconcile_updates": "reconcile",
+    "join_sessions": "gateway",
+    "find_outages": "gateway",
     "judge_cause": "cause",
     "assess_recovery": "recovery",
     "measure_impact": "impact",

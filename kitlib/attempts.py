@@ -1,13 +1,16 @@
 """Who tried, and with what result: one row per try, tied together by its connection id.
 
 The unit of analysis is the attempt, not the event. Bursts of retries get one ``episode`` number,
-so that ten clicks in a row do not count as ten pieces of evidence. This file does not know causes.
+so that ten clicks in a row do not count as ten pieces of evidence; `make_episodes` collapses them.
+This file does not know causes.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pandas as pd
 
 from kitlib import schema
@@ -21,6 +24,7 @@ BURST: Final = pd.Timedelta(minutes=30)
 
 _STEPS: Final = ("attempt_started", "attempt_progress", "attempt_succeeded", "attempt_failed")
 _NO_ID: Final = ("", "{na}")
+_SEEN: Final = ("success", "failure")
 
 
 def find_attempts(timeline: pd.DataFrame, incident: Incident) -> pd.DataFrame:
@@ -43,7 +47,7 @@ def find_attempts(timeline: pd.DataFrame, incident: Incident) -> pd.DataFrame:
     -----
     A connection id that is used again starts a new attempt at each new start. Facts without an
     id are attempts of their own. The same fact told twice (by a log and by its text export) counts
-    once. Facts of no known host are left out.
+    once. Facts of no known host are left out; attempts of no known time stand last.
     """
     facts = timeline[
         (timeline["activity"] == incident.activity)
@@ -100,3 +104,36 @@ def _episodes(attempts: pd.DataFrame) -> pd.Series[int]:
         | (by_host["outcome"].shift() == "success")
     )
     return new.cumsum().astype("int64").reindex(attempts.index)
+
+
+def make_episodes(attempts: pd.DataFrame, incident: Incident) -> pd.DataFrame:
+    """Collapse bursts: one row an episode with host, time, failed, records.
+
+    An episode failed when the symptom showed in it and no attempt of it succeeded. Attempts that
+    were cancelled, have no end in the log or no known time are left out of the episode.
+    """
+    seen = attempts[attempts["outcome"].isin(_SEEN) & attempts["time"].notna()].sort_values(
+        "episode", kind="stable"
+    )
+    symptom = (seen["outcome"] == "failure") & incident.is_symptom(seen["code"])
+    worked = seen["outcome"] == "success"
+    grouped = seen.assign(symptom=symptom, worked=worked).groupby("episode", sort=True)
+    out = grouped.agg(
+        host=("host", "first"),
+        time=("time", "min"),
+        symptom=("symptom", "any"),
+        worked=("worked", "any"),
+    )
+    out["failed"] = out["symptom"].astype(bool) & ~out["worked"].astype(bool)
+    out["records"] = _gathered(seen)
+    return out.reset_index(drop=True)[["host", "time", "failed", "records"]]
+
+
+def _gathered(seen: pd.DataFrame) -> list[list[str]]:
+    """Record ids of each episode; `seen` is sorted by episode."""
+    starts = np.flatnonzero(seen["episode"].ne(seen["episode"].shift()).fillna(value=True))
+    records = seen["records"].tolist()
+    return [
+        [ref for own in records[low:high] for ref in own]
+        for low, high in pairwise([*starts.tolist(), len(records)])
+    ]

@@ -7,7 +7,6 @@ answers, not failures. This file decides; masks, likelihoods and legs are comput
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,8 +14,10 @@ import pandas as pd
 from pandas.api.typing import NaTType
 
 from kitlib import knowledge, legs, schema
+from kitlib.attempts import make_episodes
 from kitlib.claims import Check, Finding
 from kitlib.explain import Panel, Weights, weigh
+from kitlib.gateway import SHARE_EXPLAINED, find_outages, gateway_checks, in_outage, join_sessions
 from kitlib.suspects import Suspect, bad_spans, cured_spans, find_suspects, in_effect
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ INSEPARABLE: Final = 19.0
 Instant = pd.Timestamp | NaTType
 
 _UNKNOWN: Final[tuple[Instant, Instant, Instant]] = (pd.NaT, pd.NaT, pd.NaT)
-_SEEN: Final = ("success", "failure")
 _OTHER: Final = {
     "shared_outage": "an outage that everybody had",
     "trend": "a failure rate of everybody that changes over the weeks",
@@ -122,39 +122,12 @@ class Cause:
         return self.finding()._repr_html_()  # one family
 
 
-def make_episodes(attempts: pd.DataFrame, incident: Incident) -> pd.DataFrame:
-    """Collapse bursts: one row an episode with host, time, failed, records.
-
-    An episode failed when the symptom showed in it and no attempt of it succeeded. Attempts that
-    were cancelled or have no end in the log are left out of the episode.
-    """
-    seen = attempts[attempts["outcome"].isin(_SEEN)].sort_values("episode", kind="stable")
-    symptom = (seen["outcome"] == "failure") & incident.is_symptom(seen["code"])
-    worked = seen["outcome"] == "success"
-    grouped = seen.assign(symptom=symptom, worked=worked).groupby("episode", sort=True)
-    out = grouped.agg(
-        host=("host", "first"),
-        time=("time", "min"),
-        symptom=("symptom", "any"),
-        worked=("worked", "any"),
-    )
-    out["failed"] = out["symptom"].astype(bool) & ~out["worked"].astype(bool)
-    out["records"] = _gathered(seen)
-    return out.reset_index(drop=True)[["host", "time", "failed", "records"]]
-
-
-def _gathered(seen: pd.DataFrame) -> list[list[str]]:
-    """Record ids of each episode; `seen` is sorted by episode."""
-    starts = np.flatnonzero(seen["episode"].ne(seen["episode"].shift()).fillna(value=True))
-    records = seen["records"].tolist()
-    return [
-        [ref for own in records[low:high] for ref in own]
-        for low, high in pairwise([*starts.tolist(), len(records)])
-    ]
-
-
 def judge_cause(
-    attempts: pd.DataFrame, exposure: pd.DataFrame, coverage: pd.DataFrame, incident: Incident
+    attempts: pd.DataFrame,
+    exposure: pd.DataFrame,
+    coverage: pd.DataFrame,
+    incident: Incident,
+    sessions: pd.DataFrame | None = None,
 ) -> Cause:
     """Weigh every change in the evidence against every other explanation.
 
@@ -164,6 +137,9 @@ def judge_cause(
         Tables of those names.
     incident
         The profile: symptom and, if any, the named suspect.
+    sessions
+        Table of that name: the gateway's side, if there is any. Attempts in outages that a gateway
+        states itself say nothing about a change and are set aside.
 
     Returns
     -------
@@ -174,6 +150,45 @@ def judge_cause(
     Assumes what `kitlib.explain.weigh` assumes. Hosts whose state is unknown (no start of Windows
     and no update list) are left out and counted in the first check.
     """
+    if sessions is not None and len(sessions):
+        return _with_gateway(attempts, exposure, coverage, incident, sessions)
+    return _without_gateway(attempts, exposure, coverage, incident)
+
+
+def _with_gateway(
+    attempts: pd.DataFrame,
+    exposure: pd.DataFrame,
+    coverage: pd.DataFrame,
+    incident: Incident,
+    sessions: pd.DataFrame,
+) -> Cause:
+    """Judge without the attempts in outages the gateway states, and with what else it says."""
+    outages = find_outages(sessions, attempts)
+    aside = in_outage(attempts["time"], outages, why="said")
+    cause = _without_gateway(attempts[~aside], exposure, coverage, incident)
+    checks = gateway_checks(attempts, join_sessions(attempts, sessions), outages, incident)
+    cause = replace(cause, checks=(*cause.checks, *checks))
+    failed = (attempts["outcome"] == "failure") & incident.is_symptom(attempts["code"])
+    share = float((failed & aside).sum() / max(int(failed.sum()), 1))
+    if cause.blames or share < SHARE_EXPLAINED:
+        return cause
+    hit = outages[outages["why"] == "said"]
+    first, last = hit["start"].min(), hit["end"].max()
+    return replace(
+        cause,
+        status="not_supported",
+        competing=("shared_outage",),
+        probability=min(max(share, cause.probability), 1 - MODEL_DOUBT),
+        text=f"The gateway itself says that it was down between {first:%Y-%m-%d %H:%M} and "
+        f"{last:%Y-%m-%d %H:%M} UTC: {int((failed & aside).sum())} of {int(failed.sum())} failures "
+        "lie in that, and the others do not blame a change.",
+        outage=(first, last),
+    )
+
+
+def _without_gateway(
+    attempts: pd.DataFrame, exposure: pd.DataFrame, coverage: pd.DataFrame, incident: Incident
+) -> Cause:
     cause = _judge(attempts, exposure, coverage, incident)
     if cause.status != "insufficient":
         return cause

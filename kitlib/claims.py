@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
+from kitlib.inert import inert, inert_columns
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -54,8 +56,8 @@ class Check:
     def _repr_html_(self) -> str:
         return (
             f'<div {_AS_IT_IS} style="margin:.2em 0"><b style="color:{_COLOURS[self.passed]}">'
-            f"{_MARKS[self.passed]} {escape(self.name)} — {_WORDS[self.passed]}</b>: "
-            f"{escape(self.text)}{_records_html(self.records)}</div>"
+            f"{_MARKS[self.passed]} {_safe(self.name)} — {_WORDS[self.passed]}</b>: "
+            f"{_safe(self.text)}{_records_html(self.records)}</div>"
         )
 
 
@@ -73,15 +75,19 @@ class Finding:
         return "\n".join([self.text, *(str(check) for check in self.checks)])
 
     def _repr_html_(self) -> str:
-        parts = [f'<p style="font-size:1.15em;margin:.4em 0"><b>{escape(self.text)}</b></p>']
+        parts = [f'<p style="font-size:1.15em;margin:.4em 0"><b>{_safe(self.text)}</b></p>']
         parts += [check._repr_html_() for check in self.checks]  # one family
         if self.table is not None:
             parts.append(table_html(self.table))
         if self.assumptions:
-            items = "".join(f"<li>{escape(text)}</li>" for text in self.assumptions)
+            items = "".join(f"<li>{_safe(text)}</li>" for text in self.assumptions)
             parts.append(f"<p style='margin:.4em 0 0'>Assumes:</p><ul>{items}</ul>")
         parts.append(_records_html(self.records))
         return f"<div {_AS_IT_IS}>{''.join(parts)}</div>"
+
+
+def _safe(text: str) -> str:
+    return escape(inert(text))
 
 
 def _records_html(records: Iterable[str]) -> str:
@@ -89,7 +95,7 @@ def _records_html(records: Iterable[str]) -> str:
     if not listed:
         return ""
     more = f" and {len(listed) - SHOWN_RECORDS} more" if len(listed) > SHOWN_RECORDS else ""
-    shown = ", ".join(escape(ref) for ref in listed[:SHOWN_RECORDS])
+    shown = ", ".join(_safe(ref) for ref in listed[:SHOWN_RECORDS])
     return f'<div style="color:#555;font-size:.85em">records: {shown}{more}</div>'
 
 
@@ -98,7 +104,7 @@ def table_html(table: pd.DataFrame, *, rows: int = SHOWN_ROWS) -> str:
 
     Sentences are shown whole, times to the second, and numbers to three digits.
     """
-    shown = table.head(rows).copy()
+    shown = inert_columns(table.head(rows), table.columns[table.dtypes == "str"]).copy()
     for name in shown.columns[[str(dtype).startswith("datetime") for dtype in shown.dtypes]]:
         shown[name] = shown[name].dt.strftime("%Y-%m-%d %H:%M:%S").fillna("")
     with pd.option_context("display.max_colwidth", None):

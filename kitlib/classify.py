@@ -5,8 +5,9 @@ and where in the payload each column of a fact stands. This file knows how to re
 rules; it knows no event id, no code and no product.
 
 Keys of a rule
-    ``name  channel  provider  event_id``  what it matches; an empty channel matches any;
-    both are compared without case (User32 and USER32 are one).
+    ``name  channel  provider  event_id``  what it matches; an empty channel matches any, and an
+    export that has lost the channel matches each; names are compared without case (User32 and
+    USER32 are one).
     ``when`` / ``unless``  payload field = regular expression that must / must not match.
     ``action  outcome  activity  stage``  constants of the fact.
     ``connection  user  target  code  change  build  revision``  payload fields: a name,
@@ -32,6 +33,7 @@ import pandas as pd
 
 from kitlib import knowledge, schema
 from kitlib.errors import IncidentError
+from kitlib.localtime import TIME_HIGH, TIME_LOW, TZ_SOURCE
 
 _FIELDS: Final = ("connection", "user", "target", "code", "change", "build", "revision")
 _CONSTANTS: Final = ("action", "outcome", "activity", "stage")
@@ -40,7 +42,12 @@ _KEYS: Final = {*_FIELDS, *_CONSTANTS, *_OTHER, "cancelled_codes", "reference", 
 _INDEXED: Final = re.compile(r"(\w+)\[(\d+)\]$")
 _IN_BRACES: Final = re.compile(r"{(\w+)}")
 _KB: Final = re.compile(r"(?<![A-Z0-9])KB:?\s?(\d{6,8})(?!\d)", re.IGNORECASE)
+_BUILD: Final = re.compile(r"build (\d{5})\.(\d{1,6})")
 _ROLLUP: Final = re.compile(r"RollupFix~(?:[^~]*~){3}(\d{5})\.(\d{1,6})\.")
+
+ESTIMATED: Final = pd.Timedelta(hours=3)
+"""A local time that is known to within this (its zone is, summer time is not) is put in the middle
+of its interval; wider ones have no time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +144,8 @@ def classify(events: pd.DataFrame, rules: Iterable[Rule] | None = None) -> pd.Da
     -------
     pandas.DataFrame
         Table ``timeline`` in the order of the events; ``time_low`` and ``time_high`` equal
-        ``time`` and the basis is ``utc``, since event records carry UTC.
+        ``time`` and the basis is ``utc``, since event records carry UTC. Events of exports in local
+        time have the interval that `kitlib.localtime` gave them.
 
     Examples
     --------
@@ -150,7 +158,8 @@ def classify(events: pd.DataFrame, rules: Iterable[Rule] | None = None) -> pd.Da
         hits = events.iloc[by_number.get(rule.event_id, [])]
         hits = hits[hits["provider"].str.casefold() == rule.provider.casefold()]
         if rule.channel:
-            hits = hits[hits["channel"].str.casefold() == rule.channel.casefold()]
+            channel = hits["channel"].str.casefold()
+            hits = hits[(channel == rule.channel.casefold()) | (channel == "")]
         if len(hits):
             hits = hits[[_applies(rule, data) for data in hits["data"]]]
         if len(hits):
@@ -183,11 +192,35 @@ def _facts(rule: Rule, hits: pd.DataFrame) -> pd.DataFrame:
         "cancelled" if code in rule.cancelled_codes else rule.outcome for code in codes
     ]
     columns |= {name: hits[name] for name in ("host", "path", "record_id", "channel")}
-    columns |= dict.fromkeys(("time", "time_low", "time_high"), hits["time_created"])
-    # Exports in bare local time leave the time open until the host's offset is known.
-    columns["time_basis"] = np.where(hits["time_created"].notna(), "utc", "local")
+    columns |= _times(hits["time_created"], payloads)
     columns["message"] = _messages(rule.message, columns, len(hits))
     return pd.DataFrame(columns, index=hits.index)
+
+
+def _times(
+    created: pd.Series[pd.Timestamp], payloads: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the time columns: the record's own UTC, or what its export's local time means."""
+    local = np.array([TIME_LOW in data for data in payloads], dtype=bool)
+    columns = dict.fromkeys(("time", "time_low", "time_high"), created)
+    if not local.any():
+        known = np.where(created.notna(), "utc", "local")
+        return columns | {"time_basis": known, "tz_source": ""}
+    for name, key in (("time_low", TIME_LOW), ("time_high", TIME_HIGH)):
+        told = pd.to_datetime(
+            pd.Series([data.get(key) for data in payloads], created.index, dtype=object),
+            utc=True,
+            format="ISO8601",
+        ).astype(schema.TIME)
+        columns[name] = told.where(local, created)
+    width = columns["time_high"] - columns["time_low"]
+    middle = columns["time_low"] + width / 2
+    columns["time"] = created.where(created.notna(), middle.where(width <= ESTIMATED))
+    basis = np.where(local, np.where(created.notna(), "offset", "local"), "utc")
+    return columns | {
+        "time_basis": basis,
+        "tz_source": [str(data.get(TZ_SOURCE, "")) for data in payloads],
+    }
 
 
 def _messages(template: str, columns: Mapping[str, Any], count: int) -> list[str]:
@@ -235,7 +268,8 @@ def change_label(text: str) -> str:
 
     Windows Update states the KB only inside a localised title; the token itself is never
     localised. ``/kb:5009543`` on a command line counts too. Servicing calls the cumulative update
-    of every month ``RollupFix`` and gives build and revision instead.
+    of every month ``RollupFix`` and gives build and revision instead; tools that manage devices give
+    the build alone.
 
     Examples
     --------
@@ -250,7 +284,7 @@ def change_label(text: str) -> str:
     found = _KB.search(text)
     if found:
         return f"KB{found[1]}"
-    rollup = _ROLLUP.search(text)
+    rollup = _ROLLUP.search(text) or _BUILD.fullmatch(text.strip())
     if rollup:
         return knowledge.label(int(rollup[1]), int(rollup[2])) or f"{rollup[1]}.{rollup[2]}"
     return text.strip()

@@ -92,17 +92,20 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("evidence", type=Path, help="folder or archive; a case made before")
         added.add_argument("--incident", help="profile name or .toml file")
         added.add_argument("--out", type=Path, help="case folder to write (default: ./case)")
+        _add_columns(added)
         added.add_argument("--json", action="store_true", help="print findings.json")
         added.add_argument("--quiet", action="store_true", help="no progress")
     lab = command("lab", _lab, "open JupyterLab on the notebooks with these parameters set")
     lab.add_argument("evidence", type=Path, nargs="?", help="case or evidence")
     lab.add_argument("--incident", help="profile name or .toml file")
     lab.add_argument("--out", type=Path, help="case folder (default: ./case)")
+    _add_columns(lab)
     lab.add_argument("--quiet", action="store_true", help="no progress")
     lab.add_argument("--no-browser", action="store_true", help="only start the server")
     ingest = command("ingest", _ingest, "parse evidence once into a case; again adds what is new")
     ingest.add_argument("evidence", type=Path)
     ingest.add_argument("--out", type=Path, required=True)
+    _add_columns(ingest)
     ingest.add_argument("--quiet", action="store_true", help="no progress")
     verify = command("verify", _verify, "hash the evidence again and compare with the case")
     verify.add_argument("case", type=Path)
@@ -121,6 +124,17 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--seed", type=int, required=True)
     simulate.add_argument("--out", type=Path, required=True)
     return parser
+
+
+def _add_columns(command: argparse.ArgumentParser) -> None:
+    maps = str(Path(__file__).parent / "readers" / "columns.toml").replace("%", "%%")
+    command.add_argument(
+        "--columns",
+        type=Path,
+        metavar="FILE",
+        help="your own column maps for exports of management tools (default: columns.toml in the "
+        f"evidence folder, if it is there); their form and the kit's own maps are in {maps}",
+    )
 
 
 # ------------------------------------------------------------------ analyse and run
@@ -162,15 +176,21 @@ def _analysed(arguments: argparse.Namespace) -> tuple[Case, Path, dict[str, Any]
     """Ingest, analyse and save; the common part of `run` and `analyze`."""
     from kitlib.findings import analyze, save  # noqa: PLC0415  # slow to import
     from kitlib.incident import load_incident  # noqa: PLC0415  # as above
-    from kitlib.store import ingest, is_case, load  # noqa: PLC0415  # as above
+    from kitlib.store import ingest, is_case, load, refuse_columns  # noqa: PLC0415  # as above
 
     say = _sayer(quiet=arguments.quiet)
     incident = load_incident(_profile(arguments))  # a wrong name must fail before hours of reading
     out = _case_folder(arguments)
     if is_case(arguments.evidence):
+        refuse_columns(arguments.evidence, arguments.columns)
         evidence = load(arguments.evidence)
     else:
-        evidence = ingest(arguments.evidence, out, progress=_file_progress(quiet=arguments.quiet))
+        evidence = ingest(
+            arguments.evidence,
+            out,
+            columns=arguments.columns,
+            progress=_file_progress(quiet=arguments.quiet),
+        )
     say(
         f"read {len(evidence.files)} files, {len(evidence.events)} events; analysing for "
         f"{incident.name}"
@@ -262,7 +282,7 @@ def notebooks_folder() -> Path:
 
 def _lab(arguments: argparse.Namespace) -> int:
     from kitlib.lab import prepare  # noqa: PLC0415  # slow to import
-    from kitlib.store import is_case  # noqa: PLC0415  # as above
+    from kitlib.store import is_case, refuse_columns  # noqa: PLC0415  # as above
 
     if arguments.evidence is None:
         arguments.evidence = arguments.out or Path("case")
@@ -270,7 +290,9 @@ def _lab(arguments: argparse.Namespace) -> int:
             raise UsageError(
                 f"there is no case in {arguments.evidence}: name a case or the evidence"
             )
-    if not is_case(arguments.evidence):
+    if is_case(arguments.evidence):
+        refuse_columns(arguments.evidence, arguments.columns)
+    else:
         arguments.json = False
         _analysed(arguments)
     case = _case_folder(arguments)
@@ -288,7 +310,10 @@ def _ingest(arguments: argparse.Namespace) -> int:
     from kitlib.store import ingest  # noqa: PLC0415  # slow to import
 
     evidence = ingest(
-        arguments.evidence, arguments.out, progress=_file_progress(quiet=arguments.quiet)
+        arguments.evidence,
+        arguments.out,
+        columns=arguments.columns,
+        progress=_file_progress(quiet=arguments.quiet),
     )
     print(
         f"{len(evidence.files)} files, {len(evidence.events)} events, {len(evidence.updates)} "

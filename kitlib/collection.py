@@ -1,38 +1,36 @@
 """Walk the evidence: a folder, a ``.zip`` or ``.tar.gz``, archives inside folders and archives.
 
 Gives one `Item` a file, in a stable order, with the path inside the evidence and a guess at the
-host from the folders it lies in (plain host folders, KAPE, Velociraptor, CyLR, Intune). What a
-file is, is decided by its content, here only for archives.
+host from where it lies (`kitlib.layouts`). What a file is, is decided by its content, here only
+for archives (`kitlib.archives`).
 
 The evidence is never written to and links in it are never followed. Members of archives are
 streamed to numbered files in a spool folder elsewhere, never under their own names, and within
 limits: count, size, growth, depth. What is refused is an `Item` with the reason in ``refused``,
-so that it shows up as a row of `problems`.
+so that it shows up as a row of `problems`. Paths are for reading: what does not show in them
+(control and direction marks, bytes that are no text) is written as an escape.
 
 Nothing here knows the insides of logs and dumps.
 """
 
 from __future__ import annotations
 
-import gzip
 import os
 import re
 import stat
-import tarfile
-import zipfile
-import zlib
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import count
-from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Final, cast
-from urllib.parse import unquote
+from typing import IO, TYPE_CHECKING, Final
 
+from kitlib.archives import BROKEN, Member, Remark, kind_of, members
 from kitlib.errors import UsageError
+from kitlib.inert import inert
+from kitlib.layouts import host_of_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Iterator
+    from pathlib import Path
 
 MIB: Final = 1 << 20
 
@@ -84,6 +82,9 @@ class Item:
         Why it is not to be read, or empty. Then ``file`` may not exist.
     remark
         What is wrong with it although it can be read: it was cut off, or not unfolded whole.
+    changed_ns
+        When it was last changed (ns since 1970) as it was listed, to see whether it still is the
+        same when it is read; 0 for members of archives.
     """
 
     path: str
@@ -94,6 +95,7 @@ class Item:
     spooled: bool = False
     refused: str = ""
     remark: str = ""
+    changed_ns: int = 0
 
 
 def walk(root: Path, *, spool: Path, limits: Limits | None = None) -> Iterator[Item]:
@@ -120,8 +122,9 @@ def walk(root: Path, *, spool: Path, limits: Limits | None = None) -> Iterator[I
         `root` does not exist.
     """
     unpacker = _Unpacker(root.name, spool, limits or Limits())
+    single = root.is_file()
     for item in listing(root):
-        yield from unpacker.unfold(item, inner="" if item.file == root else item.path)
+        yield from unpacker.unfold(item, inner="" if single else item.path)
 
 
 def listing(root: Path) -> Iterator[Item]:
@@ -133,8 +136,8 @@ def listing(root: Path) -> Iterator[Item]:
         `root` does not exist.
     """
     if root.is_file():
-        host = host_of_path(root.name)
-        yield Item(path=root.name, host=host, file=root, size=root.stat().st_size)
+        file = root.resolve()  # a link that the user names is followed
+        yield _found(_shown(root.name), "", file, file.stat())
         return
     if not root.is_dir():
         raise UsageError(f"there is no folder or file {root}")
@@ -152,11 +155,14 @@ def listing(root: Path) -> Iterator[Item]:
         elif stat.S_ISDIR(info.st_mode):
             pending += below
         elif stat.S_ISREG(info.st_mode):
-            path = _inside(root, place)
-            host = host_of_path(path, root.name)
-            yield Item(path=path, host=host, file=place, size=info.st_size)
+            yield _found(_inside(root, place), root.name, place, info)
         else:
             yield _refusal(root, place, "neither a file nor a folder: not opened")
+
+
+def _found(path: str, root: str, file: Path, info: os.stat_result) -> Item:
+    host = host_of_path(path, root)
+    return Item(path=path, host=host, file=file, size=info.st_size, changed_ns=info.st_mtime_ns)
 
 
 def _is_link(info: os.stat_result) -> bool:
@@ -167,8 +173,16 @@ def _is_link(info: os.stat_result) -> bool:
 
 
 def _inside(root: Path, place: Path) -> str:
-    """Return the path in the evidence; bytes that are no UTF-8 are shown, not kept."""
-    return os.fsencode(place.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
+    return _shown(place.relative_to(root).as_posix())
+
+
+def _shown(path: str) -> str:
+    """Return a path as text to show: bytes that are no UTF-8 and unseen characters as escapes."""
+    try:
+        raw = path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half a character, which Windows allows in names
+        raw = path.encode("utf-8", "backslashreplace")
+    return inert(raw.decode("utf-8", "backslashreplace"), keep="")
 
 
 def _refusal(root: Path, place: Path, reason: str) -> Item:
@@ -177,38 +191,25 @@ def _refusal(root: Path, place: Path, reason: str) -> Item:
     return Item(path=path, host=host, file=place, size=0, refused=reason)
 
 
+def open_regular(file: Path) -> IO[bytes]:
+    """Open a file that was listed, if it still is one.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened, or a link, pipe or device has come into its place; a pipe would
+        never end, a link might lead outside.
+    """
+    names = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")  # not every system has them
+    flags = os.O_RDONLY | sum(getattr(os, name, 0) for name in names)
+    stream = open(os.open(file, flags), "rb")  # noqa: SIM115, PTH123  # handed on; flags are needed
+    if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        return stream
+    stream.close()
+    raise OSError(None, "it is no longer a file")
+
+
 # ---------------------------------------------------------------------------- archives
-
-_HEAD: Final = 512
-_NOT_COLLECTIONS: Final = frozenset({"[Content_Types].xml", "META-INF/MANIFEST.MF"})
-"""Members that mark office documents and programs, which are zips only in form."""
-
-
-def archive_kind(file: Path) -> str:
-    """Tell by content whether a file is a ``zip``, ``tar``, ``tar.gz`` or ``gz``; else empty."""
-    try:
-        with file.open("rb") as stream:
-            head = stream.read(_HEAD)
-            if head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
-                return "zip"
-            if head[:3] == b"\x1f\x8b\x08":
-                stream.seek(0)
-                return "tar.gz" if _is_tar(_first_bytes(stream)) else "gz"
-            return "tar" if _is_tar(head) else ""
-    except OSError:
-        return ""
-
-
-def _is_tar(head: bytes) -> bool:
-    return head[257:262] == b"ustar"
-
-
-def _first_bytes(stream: IO[bytes]) -> bytes:
-    try:
-        with gzip.GzipFile(fileobj=stream) as unzipped:
-            return unzipped.read(_HEAD)
-    except (OSError, EOFError, zlib.error):
-        return b""
 
 
 class _RefusedError(Exception):
@@ -217,15 +218,6 @@ class _RefusedError(Exception):
 
 class _StoppedError(Exception):
     """An archive is not to be read any further; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Member:
-    """One member of an archive before it is unfolded."""
-
-    name: str
-    open: Callable[[], IO[bytes]]
-    refused: str = ""
 
 
 class _Unpacker:
@@ -240,8 +232,6 @@ class _Unpacker:
     def unfold(self, item: Item, *, inner: str) -> Iterator[Item]:
         """Give the members of an archive below the path `inner`, then the item itself."""
         kind = "" if item.refused else archive_kind(item.file)
-        if kind == "zip" and _is_document(item.file):
-            kind = ""
         if not kind:
             yield item
         elif len(self._ceilings) > self._limits.depth:
@@ -249,40 +239,48 @@ class _Unpacker:
         else:
             room = max(self._limits.ratio_from, item.size * self._limits.ratio)
             self._ceilings.append(min(self._ceilings[-1], self._bytes + room))
+            remarks = [item.remark] if item.remark else []
             try:
-                remark = yield from self._members_of(item, kind, inner)
+                yield from self._members_of(item, kind, inner, remarks)
             finally:
                 self._ceilings.pop()
-            yield replace(
-                item, archive=True, remark=" / ".join(filter(None, (item.remark, remark)))
-            )
+            yield replace(item, archive=True, remark=" / ".join(remarks))
 
-    def _members_of(self, item: Item, kind: str, inner: str) -> Generator[Item, None, str]:
-        """Give the members; return what kept the rest from being given, or nothing."""
-        seen: set[str] = set()
+    def _members_of(self, item: Item, kind: str, inner: str, remarks: list[str]) -> Iterator[Item]:
+        """Give the members; add to `remarks` what kept the rest from being given."""
+        names, path = _Names(), inner
         try:
-            with closing(_MEMBERS[kind](item)) as members:
-                for member in members:
+            with (
+                open_regular(item.file) as stream,
+                closing(members(stream, kind, name=item.path)) as found,
+            ):
+                for member in found:
+                    if isinstance(member, Remark):
+                        remarks.append(member.text)
+                        continue
                     if self._members >= self._limits.members:
-                        return f"more than {self._limits.members} files: the rest was not read"
+                        remarks.append(
+                            f"more than {self._limits.members} files: the rest was not read"
+                        )
+                        return
                     self._members += 1
-                    path = _join(inner, _unique(_clean(member.name), seen))
+                    path = _join(inner, names.unique(_clean(member.name)))
                     yield from self.unfold(self._fetch(member, path), inner=path)
         except _StoppedError as stop:
-            return f"{stop}: the rest, from {path} on, was not read"
-        except _BROKEN as error:
-            return f"the archive is damaged ({_words(error)}): what follows was not read"
-        return ""
+            remarks.append(f"{stop}: the rest, from {path} on, was not read")
+        except BROKEN as error:
+            remarks.append(f"the archive is damaged ({_words(error)}): what follows was not read")
 
-    def _fetch(self, member: _Member, path: str) -> Item:
+    def _fetch(self, member: Member, path: str) -> Item:
         """Stream one member into the spool, or say why not."""
         place = self._spool / f"{next(self._numbers):07d}"
         host = host_of_path(path, self._root)
-        item = Item(path=path, host=host, file=place, size=0, spooled=True, refused=member.refused)
+        why = member.refused or _outside(member.name)
+        item = Item(path=path, host=host, file=place, size=0, spooled=True, refused=why)
         if item.refused:
             return item
         try:
-            with member.open() as source, place.open("wb") as target:
+            with closing(member.blocks()) as source, place.open("wb") as target:
                 remark = self._copy(source, target)
         except _StoppedError:
             place.unlink(missing_ok=True)
@@ -290,18 +288,18 @@ class _Unpacker:
         except _RefusedError as refusal:
             place.unlink(missing_ok=True)
             return replace(item, refused=f"{refusal}: not read")
-        except (*_BROKEN, RuntimeError) as error:  # zipfile says RuntimeError for a bad password
+        except BROKEN as error:
             place.unlink(missing_ok=True)
             return replace(item, refused=f"it cannot be unpacked ({_words(error)})")
         return replace(item, size=place.stat().st_size, remark=remark)
 
-    def _copy(self, source: IO[bytes], target: IO[bytes]) -> str:
+    def _copy(self, source: Iterator[bytes], target: IO[bytes]) -> str:
         """Copy within the limits; what a damaged member still gives is kept, with a remark."""
         size = 0
         while True:
             try:
-                block = source.read(MIB)
-            except _BROKEN as error:
+                block = next(source, b"")
+            except BROKEN as error:
                 if not size:
                     raise
                 return f"damaged in its archive ({_words(error)}): read as far as it goes"
@@ -321,175 +319,60 @@ class _Unpacker:
         return f"it unfolds to more than {self._limits.ratio} times its packed size"
 
 
-_BROKEN: Final = (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, ValueError)
+def archive_kind(file: Path) -> str:
+    """Tell by content whether a file is one of `kitlib.archives.KINDS`; else empty."""
+    try:
+        with open_regular(file) as stream:
+            return kind_of(stream)
+    except OSError:
+        return ""
 
 
 def _words(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+    return inert(str(error) or type(error).__name__)[:200]
 
 
-def _is_document(file: Path) -> bool:
-    try:
-        with zipfile.ZipFile(file) as opened:
-            return not _NOT_COLLECTIONS.isdisjoint(opened.namelist())
-    except _BROKEN:
-        return False
+def _outside(name: str) -> str:
+    """Say why a member of this name is not read, or nothing.
 
-
-def _zip_members(item: Item) -> Generator[_Member]:
-    with zipfile.ZipFile(item.file) as opened:
-        for info in opened.infolist():
-            if not info.is_dir():
-                link = stat.S_ISLNK(info.external_attr >> 16)
-                why = "a link in an archive: not followed" if link else ""
-                why = "encrypted: not read" if info.flag_bits & 1 else why
-                yield _member(info.filename, partial(opened.open, info), why)
-
-
-def _tar_members(item: Item) -> Generator[_Member]:
-    # "r|*" reads forward only: each member is taken before the next is looked at.
-    with tarfile.open(item.file, "r|*") as opened:
-        for info in opened:
-            if not info.isdir():
-                why = "" if info.isfile() else "a link or device in an archive: not followed"
-                yield _member(info.name, partial(_taken, opened, info), why)
-
-
-def _taken(opened: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
-    stream = opened.extractfile(info)
-    if stream is None:
-        raise _RefusedError("it has no content")
-    return stream
-
-
-def _gz_members(item: Item) -> Generator[_Member]:
-    name = PurePosixPath(item.path).name.removesuffix(".gz")
-    yield _member(name, partial(_unzipped, item.file), "")
-
-
-def _unzipped(file: Path) -> IO[bytes]:
-    return cast("IO[bytes]", gzip.open(file))
-
-
-def _member(name: str, opener: Callable[[], IO[bytes]], why: str) -> _Member:
-    if _outside(name):
-        why = "its name points outside the archive: not read"
-    return _Member(name, opener, why)
-
-
-_MEMBERS: Final = {
-    "zip": _zip_members,
-    "tar": _tar_members,
-    "tar.gz": _tar_members,
-    "gz": _gz_members,
-}
-
-
-def _clean(name: str) -> str:
-    """Give a member's name with ``/``; some tools store Windows' separators."""
-    slashed = name.replace("\\", "/").replace("\0", "")
-    return "/".join(part for part in slashed.split("/") if part not in ("", "."))
-
-
-def _outside(name: str) -> bool:
+    None is written under its own name, so it could do no harm; but it is no file of a collection.
+    """
     slashed = name.replace("\\", "/")
-    return (
+    climbs = (
         slashed.startswith("/")
         or re.match(r"[A-Za-z]:", slashed) is not None
         or ".." in slashed.split("/")
     )
+    return "its name points outside the archive: not read" if climbs else ""
 
 
-def _unique(path: str, seen: set[str]) -> str:
-    """Tell members of the same name apart."""
-    names = (path if number == 1 else f"{path} ({number})" for number in count(1))
-    name = next(name for name in names if name not in seen)
-    seen.add(name)
-    return name
+_LONGEST_NAME: Final = 1024
+
+
+def _clean(name: str) -> str:
+    """Give a member's name with ``/``, fit to be shown; some tools store Windows' separators."""
+    slashed = name.replace("\\", "/").replace("\0", "")
+    parts = [part for part in slashed.split("/") if part not in ("", ".")]
+    shown = _shown("/".join(parts)) or "(no name)"
+    return shown if len(shown) <= _LONGEST_NAME else f"{shown[:_LONGEST_NAME]}..."
+
+
+class _Names:
+    """Names given in one archive; a name that comes again gets a number."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        self._next: dict[str, int] = {}
+
+    def unique(self, path: str) -> str:
+        """Return the path, or one that was not given before."""
+        name, number = path, self._next.get(path, 2)
+        while name in self._seen:
+            name, number = f"{path} ({number})", number + 1
+        self._seen.add(name)
+        self._next[path] = number
+        return name
 
 
 def _join(folder: str, path: str) -> str:
     return f"{folder}/{path}" if folder else path
-
-
-# ---------------------------------------------------------------------------- host by folder
-
-_DRIVE: Final = re.compile(
-    r"(?:\\\\[.?]\\)?[a-z]:?|(?:[a-z]_)?windows(?:\.old)?|.*volumeshadowcopy\d+"
-)
-_LAYOUT: Final = frozenset(
-    re.split(
-        " ",
-        "uploads results auto ntfs mft lazy_ntfs ntfs_vss vss logs log evtx eventlogs winevt system32 "
-        "intune files commands general data evidence kape cylr collection collections triage hosts "
-        "output out exports export dumps updates update_history",
-    )
-)
-"""Folder names, lower case, that collections make and that name no host."""
-_WRAPPED: Final = (
-    re.compile(r"Collection-(?P<host>.+?)-\d{4}-\d\d-\d\dT.*"),  # Velociraptor
-    re.compile(r"DiagLogs-(?P<host>.+?)-\d{8}.*"),  # Intune, Collect diagnostics
-    re.compile(r"(?P<host>.+?)_CollectedData"),  # Intune, One Data Collector
-    re.compile(r"\d{4}-\d\d-\d\dT\d+_(?P<host>.+)"),  # KAPE containers
-)
-_ARCHIVE_END: Final = re.compile(r"(\.(zip|tar|tgz|gz))+$", re.IGNORECASE)
-_FILE_PREFIX: Final = re.compile(
-    r"(?P<host>[A-Za-z0-9][A-Za-z0-9.-]{0,62})_(system|application|setup|security|hotfix|qfe|wu|"
-    r"update|microsoft-windows)",
-    re.IGNORECASE,
-)
-_TOOLS: Final = frozenset({"wmic", "get-hotfix", "windows", "win", "com", "powershell"})
-"""What file names begin with instead of a host."""
-_NUMBERED: Final = re.compile(r"\(?\d+\)?( .*)?")
-
-
-def host_of_path(path: str, root: str = "") -> str:
-    """Guess a file's host from the folders and archives it lies in, then from its file name.
-
-    Parameters
-    ----------
-    path
-        Path inside the evidence.
-    root
-        Name of the evidence itself, which is asked only where its form is that of one host's
-        collection: a tool's archive name, or a drive right below it.
-
-    Returns
-    -------
-    str
-        The innermost folder above the first one that belongs to a known layout; empty if there
-        is none. A guess: what the records say comes first.
-
-    Examples
-    --------
-    >>> host_of_path("WS0001/C/Windows/System32/winevt/Logs/System.evtx")
-    'WS0001'
-    >>> host_of_path("WS0001_System.evtx")
-    'WS0001'
-    """
-    *folders, name = unquote(path).replace("\\\\.\\", "").replace("\\", "/").split("/")
-    host = _host_of_folders(folders)
-    if host:
-        return host
-    stem = _ARCHIVE_END.sub("", root)
-    if _unwrapped(stem) != stem or (folders and _DRIVE.fullmatch(folders[0].lower())):
-        return _unwrapped(stem)
-    prefix = _FILE_PREFIX.match(name)
-    return prefix["host"] if prefix and prefix["host"].lower() not in _TOOLS else ""
-
-
-def _host_of_folders(folders: list[str]) -> str:
-    host = ""
-    for folder in folders:
-        plain = _ARCHIVE_END.sub("", folder)
-        layout = plain.lower() in _LAYOUT or _DRIVE.fullmatch(plain.lower()) is not None
-        if layout and host:
-            return host
-        if not layout and plain and not (host and _NUMBERED.fullmatch(plain)):
-            host = _unwrapped(plain)
-    return host
-
-
-def _unwrapped(folder: str) -> str:
-    found = (pattern.fullmatch(folder) for pattern in _WRAPPED)
-    return next((match["host"] for match in found if match), folder)

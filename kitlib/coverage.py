@@ -13,6 +13,7 @@ import pandas as pd
 
 from kitlib import schema
 from kitlib.hosts import name_hosts
+from kitlib.inert import inert_columns
 
 if TYPE_CHECKING:
     from kitlib.store import Evidence
@@ -85,6 +86,7 @@ def _records(evidence: Evidence) -> pd.DataFrame:
     lean = events[["host", "channel", "record_id", "time_created", "path"]].assign(
         host=names.of(events["host"], events["path"])
     )
+    lean = inert_columns(lean, ["channel"])  # as the timeline has it
     detections = evidence.files.loc[evidence.files["kind"].isin(DETECTIONS), "path"]
     lean = lean[~lean["path"].isin(detections)]
     lean = lean[(lean["host"] != "") & lean["time_created"].notna()]

@@ -2,7 +2,8 @@
 
 `assemble` puts the units of all files together: paths and hosts are filled in, the same content
 at two paths counts once, and so does the same record in two files (a live log and its shadow
-copy), each time with the number stated in `problems`.
+copy), each time with the number stated in `problems`. What the files of a host tell about its clock
+puts local times on UTC (`kitlib.localtime`) before records are compared.
 
 Nothing here opens a file, knows a format or judges what a record means.
 """
@@ -11,16 +12,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from kitlib import schema
+from kitlib import localtime, schema
+from kitlib.duplicates import hosts_by_records, machines, once, once_alike
 from kitlib.errors import EvidenceError
+from kitlib.inert import inert, inert_columns
 from kitlib.ingest import NOT_READ, Unit
+from kitlib.layouts import host_of_name
 from kitlib.readers import evtx
+from kitlib.zones import Zones, stated_by_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -38,6 +44,8 @@ class Evidence:
         The tables.
     manifest_sha256
         Hash over path and hash of every file: names the evidence as a whole.
+    clocks
+        The table: what the files tell about UTC offsets.
     """
 
     files: pd.DataFrame
@@ -46,6 +54,7 @@ class Evidence:
     updates: pd.DataFrame
     sessions: pd.DataFrame
     manifest_sha256: str
+    clocks: pd.DataFrame = field(default_factory=partial(schema.empty, "clocks"))
 
 
 def assemble(units: Iterable[Unit], *, name: str) -> Evidence:
@@ -64,37 +73,48 @@ def assemble(units: Iterable[Unit], *, name: str) -> Evidence:
         No unit has a row.
     """
     every = sorted(units, key=lambda unit: unit.path)
-    kept = list(_without_copies(every))
+    copies: list[dict[str, Any]] = []
+    kept = list(_without_copies(every, copies))
     found = [unit for unit in kept if unit.parsed is not None]
-    events = _stack("events", found)
-    near = _hosts_below(found)
-    updates = _stack("updates", [_hosts_filled(unit, near) for unit in found])
-    sessions = _stack("sessions", found)
-    problems = list(_problems(kept, updates))
+    near, known = _hosts_below(found), _hosts_by_names(found) | _hosts_by_records(found)
+    found = [_hosts_filled(unit, near, known) for unit in found]
+    filled = {unit.path: unit for unit in found}
+    events, updates, sessions = (
+        _stack(table, found) for table in ("events", "updates", "sessions")
+    )
+    problems = [*_problems(kept, events, updates), *copies]
     if not (len(events) or len(updates) or len(sessions)):
         raise EvidenceError(_nothing(name, kept, problems))
-    # Exports cut times to milliseconds or seconds, so the same second is the same record; of the
-    # copies the event log itself is kept, since it has lost nothing.
+    clocks = schema.concat("clocks", [_stack("clocks", found), stated_by_events(events)])
+    zones = Zones.of(clocks)
+    events = localtime.settle_events(events, zones, problems)
+    updates = localtime.settle_rows(updates, localtime.UPDATES, zones, problems)
+    window = _window(events)
+    sessions = localtime.settle_rows(sessions, localtime.SESSIONS, zones, problems, window=window)
     logs = {unit.path for unit in found if unit.kind == evtx.KIND}
-    order = (~events["path"].isin(logs)).sort_values(kind="stable").index
-    second = events["time_created"].dt.floor("s")
-    once = _once(
-        events.assign(second=second).loc[order],
-        ["host", "channel", "record_id", "second"],
-        problems,
-    )
-    events = once.sort_index().drop(columns="second").reset_index(drop=True)
-    updates = _once(updates, [c for c in updates.columns if c != "path"], problems)
-    updates = updates.reset_index(drop=True)
+    events = once(events, logs=logs, problems=problems).reset_index(drop=True)
+    updates, sessions = _once(updates, problems), _once(sessions, problems)
     table = schema.frame("problems", sorted(problems, key=lambda row: str(row["path"])))
+    table = inert_columns(table, ["place", "reason"])  # they may quote what was found
     return Evidence(
-        files=_files(kept, updates, table),
+        files=_files([filled.get(unit.path, unit) for unit in kept], updates, table),
         problems=table,
         events=events,
         updates=updates,
         sessions=sessions,
         manifest_sha256=manifest_hash(every),
+        clocks=clocks,
     )
+
+
+def _window(events: pd.DataFrame) -> tuple[int, int] | None:
+    """First and last instant of the logs; None if there is none."""
+    times = events["time_created"].dropna()
+    return (times.min().value, times.max().value) if len(times) else None
+
+
+_NO_KEY: Final = ("path", "local", "tz_source")
+"""Columns of `updates` in which the same entry in two files may differ."""
 
 
 def manifest_hash(units: Iterable[Unit]) -> str:
@@ -104,13 +124,31 @@ def manifest_hash(units: Iterable[Unit]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _without_copies(units: Iterable[Unit]) -> Iterator[Unit]:
-    """Take the rows out of units whose content came before under another path."""
-    seen: set[str] = set()
+def _without_copies(units: Iterable[Unit], problems: list[dict[str, Any]]) -> Iterator[Unit]:
+    """Take the rows out of units whose content came before under another path.
+
+    Two hosts may well give the same short dump that names neither: those are no copies.
+    """
+    seen: dict[tuple[str, str], str] = {}
     for unit in units:
-        copy = unit.kind not in NOT_READ and unit.sha256 in seen
-        seen.add(unit.sha256)
-        yield replace(unit, parsed=None) if copy else unit
+        content = unit.sha256, _place(unit) if _says_not_whose(unit) else ""
+        first = seen.setdefault(content, unit.path)
+        if unit.kind in NOT_READ or first == unit.path:
+            yield unit
+            continue
+        reason = f"the same content as {first}: counted once"
+        problems.append({"path": unit.path, "place": "", "reason": reason, "records_lost": 0})
+        yield replace(unit, parsed=None)
+
+
+def _place(unit: Unit) -> str:
+    return _short(host_of_name(PurePosixPath(unit.path).name) or unit.host)
+
+
+def _says_not_whose(unit: Unit) -> bool:
+    """Tell whether a unit has rows whose host is known by its place only."""
+    tables = [getattr(unit.parsed, name) for name in _OF_HOSTS] if unit.parsed else []
+    return any((rows["host"] == "").any() for rows in tables)
 
 
 def _stack(table: str, units: Iterable[Unit]) -> pd.DataFrame:
@@ -121,14 +159,50 @@ def _stack(table: str, units: Iterable[Unit]) -> pd.DataFrame:
     return schema.concat(table, map(part, units))
 
 
-def _hosts_filled(unit: Unit, near: Mapping[str, set[str]]) -> Unit:
-    """Name the host of update rows that name none: by the logs beside them, else by the folder."""
-    if unit.parsed is None or (unit.parsed.updates["host"] != "").all():
+def _hosts_by_records(found: Iterable[Unit]) -> dict[str, str]:
+    """Find whose the event exports without host are whose records another file has as well."""
+    if not any((unit.parsed.events["host"] == "").any() for unit in found if unit.parsed):
+        return {}
+    return hosts_by_records(_stack("events", found))
+
+
+def _hosts_by_names(found: list[Unit]) -> dict[str, str]:
+    """Find whose the files are that begin with a host's name, in a heap of several hosts' files.
+
+    A prefix counts where a record somewhere names that host, or where files beside it have other
+    prefixes; alone it may be any word.
+    """
+    tables = (getattr(unit.parsed, name) for unit in found for name in _OF_HOSTS)
+    named = {host for rows in tables for host in rows["host"].unique()}
+    spelled = {_short(host): host for host in sorted(named, reverse=True)}
+    prefixed = {unit.path: host_of_name(PurePosixPath(unit.path).name) for unit in found}
+    heaps: dict[str, set[str]] = {}
+    for path, host in prefixed.items():
+        heaps.setdefault(str(PurePosixPath(path).parent), set()).update({host} - {""})
+    return {
+        path: spelled.get(_short(host), host)
+        for path, host in prefixed.items()
+        if host and (_short(host) in spelled or len(heaps[str(PurePosixPath(path).parent)]) > 1)
+    }
+
+
+def _hosts_filled(unit: Unit, near: Mapping[str, set[str]], known: Mapping[str, str]) -> Unit:
+    """Name the host of rows that name none: by their records, the logs beside them, the folder."""
+    if unit.parsed is None:
         return unit
-    host = _neighbour(unit, near) or unit.host
-    updates = unit.parsed.updates
-    filled = updates.assign(host=updates["host"].where(updates["host"] != "", host))
-    return replace(unit, parsed=replace(unit.parsed, updates=filled))
+    tables = {name: getattr(unit.parsed, name) for name in _OF_HOSTS}
+    blank = {name: rows for name, rows in tables.items() if (rows["host"] == "").any()}
+    if not blank:
+        return unit
+    host = known.get(unit.path) or _neighbour(unit, near) or unit.host
+    filled = {
+        name: rows.assign(host=rows["host"].where(rows["host"] != "", host))
+        for name, rows in blank.items()
+    }
+    return replace(unit, parsed=replace(unit.parsed, **filled))
+
+
+_OF_HOSTS: Final = ("events", "updates", "clocks")
 
 
 def _hosts_below(found: Iterable[Unit]) -> dict[str, set[str]]:
@@ -156,10 +230,22 @@ def _short(host: str) -> str:
 
 
 def _main_host(unit: Unit) -> str:
-    """Return the host that most records of a log name."""
-    if unit.parsed is None or unit.parsed.events.empty:
+    """Return the host that most records of a log name; none of forwarded events."""
+    if unit.parsed is None or unit.parsed.events.empty or _forwarded(unit):
         return ""
     return _most_frequent(unit.parsed.events["host"])
+
+
+def _forwarded(unit: Unit) -> list[str]:
+    """List the hosts of a file that holds several logs of several hosts, as a collector has it.
+
+    A machine that was renamed has several names in one log.
+    """
+    if unit.parsed is None or unit.parsed.events["channel"].nunique() < 2:
+        return []
+    hosts = unit.parsed.events["host"]
+    names = sorted(machines(hosts[hosts != ""]).unique())
+    return names if len(names) > 1 else []
 
 
 def _most_frequent(hosts: pd.Series[str]) -> str:
@@ -167,34 +253,34 @@ def _most_frequent(hosts: pd.Series[str]) -> str:
     return next(iter(hosts[hosts != ""].mode()), "")
 
 
-def _problems(units: Iterable[Unit], updates: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _problems(
+    units: Iterable[Unit], events: pd.DataFrame, updates: pd.DataFrame
+) -> Iterator[dict[str, Any]]:
     for unit in units:
         for row in unit.problems:
             yield {**row, "path": unit.path}
         if unit.parsed is not None:
             for content in unit.parsed.problems.to_dict("records"):
                 yield {**{str(key): value for key, value in content.items()}, "path": unit.path}
-    for path, rows in updates[updates["host"] == ""].groupby("path"):
-        reason = f"no host: its rows ({len(rows)}) name none, nor does a folder or a log beside it"
-        yield {"path": path, "place": "", "reason": reason, "records_lost": len(rows)}
+        if hosts := _forwarded(unit):
+            listed = ", ".join(hosts[:5]) + (", ..." if len(hosts) > 5 else "")
+            reason = f"it holds events of {len(hosts)} hosts ({listed}): each counts for its own"
+            yield {"path": unit.path, "place": "", "reason": reason, "records_lost": 0}
+    for table in (events, updates):
+        for path, number in table.loc[table["host"] == "", "path"].value_counts(sort=False).items():
+            reason = f"no host: its rows ({number}) name none, nor does a folder or a log beside it"
+            yield {"path": path, "place": "", "reason": reason, "records_lost": number}
 
 
-def _once(df: pd.DataFrame, key: list[str], problems: list[dict[str, Any]]) -> pd.DataFrame:
-    """Keep one of the records that several files hold, and state how many were left out."""
-    sure = df["host"] != ""
-    if "record_id" in key:
-        sure &= df["record_id"].notna()
-    alike = sure & df.duplicated(key, keep=False)
-    if not alike.any():
-        return df
-    first = df[alike].groupby(key, dropna=False, sort=False)["path"].transform("first")
-    first = first.reindex(df.index)
-    again = first.notna() & (first != df["path"])  # twice in one file is that file's own affair
-    for path, others in first[again].groupby(df["path"]):
-        total, also = int((df["path"] == path).sum()), ", ".join(sorted(set(others))[:3])
-        reason = f"{len(others)} of its {total} records are also in {also}: counted once"
-        problems.append({"path": path, "place": "", "reason": reason, "records_lost": 0})
-    return df[~again]
+def _once(table: pd.DataFrame, problems: list[dict[str, Any]]) -> pd.DataFrame:
+    """Keep one of the entries that several dumps of a host, or exports of a gateway, hold."""
+    sure = table
+    names = [str(n) for n in table if n not in _NO_KEY and table[n].dtype != schema.ANY]
+    if "host" in table:
+        sure = table[table["host"] != ""]
+        sure = sure.assign(host=machines(sure["host"]))
+    left = once_alike(sure, key=names, problems=problems).index
+    return table.drop(index=sure.index.difference(left)).reset_index(drop=True)
 
 
 def _files(units: list[Unit], updates: pd.DataFrame, problems: pd.DataFrame) -> pd.DataFrame:
@@ -208,7 +294,7 @@ def _file(
 ) -> dict[str, Any]:
     times = _times(unit.parsed)
     return {
-        "host": _main_host(unit) or update_hosts.get(unit.path) or unit.host,
+        "host": inert(_main_host(unit) or update_hosts.get(unit.path) or unit.host, keep=""),
         "path": unit.path,
         "kind": unit.kind,
         "sha256": unit.sha256,
@@ -231,7 +317,7 @@ def _nothing(name: str, units: list[Unit], problems: list[dict[str, Any]]) -> st
     """Say in one sentence why there is nothing to work on."""
     if not units:
         return f"nothing usable in {name}: it holds no files"
-    shown = "; ".join(f"{row['path']}: {row['reason']}" for row in problems[:3])
+    shown = inert("; ".join(f"{row['path']}: {row['reason']}" for row in problems[:3]))
     more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
     return (
         f"nothing usable in {name}: none of its files ({len(units)}) gave a record "

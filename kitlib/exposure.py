@@ -3,7 +3,7 @@
 State by build, not by KB list: the revision a host starts with decides what is in effect, KB names
 are labels. It catches out-of-band fixes, later cumulatives, uninstalls and re-imaging. Install
 events and update histories fill in where no start of Windows is seen; where they say otherwise
-than the starts do, `find_contradictions` lists it. This file blames nobody.
+than the starts do, `kitlib.reconcile` lists it. This file blames nobody.
 """
 
 from __future__ import annotations
@@ -95,50 +95,6 @@ def find_exposure(timeline: pd.DataFrame) -> pd.DataFrame:
         rows += [{"host": name, **row} for row in [*revisions, *_other_updates(host, labels)]]
     out = schema.frame("exposure", rows)
     return out.sort_values(["host", "start", "change"], kind="stable", ignore_index=True)
-
-
-def find_contradictions(timeline: pd.DataFrame) -> pd.DataFrame:
-    """List updates that are said to be installed although no start of Windows shows them.
-
-    Parameters
-    ----------
-    timeline
-        Table ``timeline``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``host``, ``change``, ``time`` (of the statement), ``build`` and ``revision`` (of the last
-        start of Windows, which lacks the change), ``records`` (of both).
-
-    Notes
-    -----
-    An update that still waits for its restart, or that was removed before it, is none.
-    """
-    rows = [
-        {
-            "host": name,
-            "change": claim.change,
-            "start": claim.time,
-            "build": last.build,
-            "revision": last.revision,
-            "records": [claim.ref, last.ref],
-        }
-        for name, host in _hosts(timeline)
-        for claim, last in _unseen(host)
-    ]
-    columns = ["host", "change", "start", "build", "revision", "records"]
-    return schema.frame("exposure", rows)[columns].rename(columns={"start": "time"})
-
-
-def _unseen(host: _Host) -> Iterator[tuple[_Fact, _Fact]]:
-    for change, told in host.changes.items():
-        for span in _spans(told) if host.boots else ():
-            last = host.boots[-1]
-            waits = not span.installed or last.time <= span.installed[0].time_high
-            seen = (knowledge.contains(b.build, b.revision, change) for b in host.boots)
-            if not waits and span.removed is None and set(seen) == {False}:
-                yield span.installed[0], last
 
 
 def _hosts(timeline: pd.DataFrame) -> Iterator[tuple[str, _Host]]:

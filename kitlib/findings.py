@@ -20,9 +20,11 @@ from kitlib import __version__
 from kitlib.attempts import find_attempts
 from kitlib.cause import Cause, judge_cause
 from kitlib.coverage import measure_coverage
-from kitlib.exposure import find_contradictions, find_exposure
+from kitlib.exposure import find_exposure
+from kitlib.gateway import join_sessions
 from kitlib.impact import Impact, measure_impact
 from kitlib.incident import Incident, load_incident
+from kitlib.reconcile import contradictions, reconcile_updates
 from kitlib.recovery import assess_recovery
 from kitlib.store import Evidence, read_evidence
 from kitlib.timeline import build_timeline
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = "kitlib.findings/1"
 FILE: Final = "findings.json"
+
+SHOWN_LIMITS: Final = 20
+"""Contradictions between sources that `limits` spells out; the table has all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +52,8 @@ class Case:
     cause: Cause
     recovery: pd.DataFrame
     impact: Impact
+    update_states: pd.DataFrame
+    gateway: pd.DataFrame
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -55,10 +62,14 @@ class Case:
             "files": self.evidence.files,
             "problems": self.evidence.problems,
             "updates": self.evidence.updates,
+            "sessions": self.evidence.sessions,
+            "clocks": self.evidence.clocks,
             "timeline": self.timeline,
             "coverage": self.coverage,
             "exposure": self.exposure,
+            "update_states": self.update_states,
             "attempts": self.attempts,
+            "gateway": self.gateway,
             "suspects": self.cause.suspects,
             "hosts": self.recovery,
         }
@@ -94,10 +105,22 @@ def analyze(evidence: str | Path | Evidence, incident: str | Path | Incident = "
     coverage = measure_coverage(held, timeline)
     exposure = find_exposure(timeline)
     attempts = find_attempts(timeline, profile)
-    cause = judge_cause(attempts, exposure, coverage, profile)
+    cause = judge_cause(attempts, exposure, coverage, profile, held.sessions)
     recovery = assess_recovery(attempts, exposure, coverage, timeline, profile, cause)
     impact = measure_impact(recovery, timeline, profile)
-    return Case(held, profile, timeline, coverage, exposure, attempts, cause, recovery, impact)
+    return Case(
+        evidence=held,
+        incident=profile,
+        timeline=timeline,
+        coverage=coverage,
+        exposure=exposure,
+        attempts=attempts,
+        cause=cause,
+        recovery=recovery,
+        impact=impact,
+        update_states=reconcile_updates(timeline),
+        gateway=join_sessions(attempts, held.sessions),
+    )
 
 
 def findings_document(case: Case, *, generated: dt.datetime | None = None) -> dict[str, Any]:
@@ -244,10 +267,15 @@ def limits(case: Case) -> list[str]:
             f"remarks in all: {len(lost)}; the table of problems lists them."
         )
     said += [
-        f"Sources disagree about {row['host']}: {row['change']} is said to be installed, the later "
-        f"start of Windows shows {row['build']}.{row['revision']} ({', '.join(row['records'])})."
-        for row in find_contradictions(case.timeline).to_dict("records")
+        f"Sources disagree about {row['change']} on {row['host']}: {row['why']}."
+        for row in contradictions(case.update_states).head(SHOWN_LIMITS).to_dict("records")
     ]
+    timeless = int(case.attempts["time"].isna().sum())
+    if timeless:
+        said.append(
+            f"Attempts whose time is not known, because nothing tells their host's UTC offset: "
+            f"{timeless}; they count in no rate."
+        )
     untested = [check.name for check in case.cause.checks if check.passed is None]
     if untested:
         said.append(f"Not testable with this evidence: {', '.join(untested)}.")

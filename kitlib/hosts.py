@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
+from kitlib.inert import inert
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -34,10 +36,10 @@ class Names:
     by_name: Mapping[str, str]
 
     def of(self, hosts: pd.Series[str], paths: pd.Series[str]) -> pd.Series[str]:
-        """Replace names as written in `paths` by the machines' names."""
+        """Replace names as written in `paths` by the machines' names, fit to be shown."""
         pairs = pd.MultiIndex.from_arrays([paths, hosts])
         known = {
-            pair: self.by_file.get(pair, self.by_name.get(pair[1], pair[1]))
+            pair: inert(self.by_file.get(pair, self.by_name.get(pair[1], pair[1])), keep="")
             for pair in pairs.unique()
         }
         return pd.Series([known[pair] for pair in pairs], index=hosts.index, dtype="str")

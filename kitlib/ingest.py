@@ -14,10 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import sys
 import tempfile
-import tomllib
 from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -26,12 +24,12 @@ from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path, PurePosixPath
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
-from kitlib.collection import Item, Limits, listing, walk
+from kitlib.collection import Item, Limits, listing, open_regular, walk
+from kitlib.companions import companion
 from kitlib.errors import FormatError, UsageError
-from kitlib.readers import HEAD_BYTES, Parsed, Reader, parsed, reader_for
-from kitlib.readers.text import decode
+from kitlib.readers import HEAD_BYTES, Parsed, Reader, column_maps, columns, parsed, reader_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Generator, Iterator
@@ -66,6 +64,8 @@ class Unit:
         archive); those about its content are in ``parsed``.
     parsed
         Its rows, without path. None if nothing was to be read, or if the content is known.
+    maps
+        The analyst's column maps it was read with, if its reader uses any; else empty.
     """
 
     path: str
@@ -75,6 +75,12 @@ class Unit:
     size_bytes: int
     problems: tuple[Problem, ...] = ()
     parsed: Parsed | None = None
+    maps: str = ""
+
+    @property
+    def key(self) -> str:
+        """Name what was read: the content, and the column maps where they decide what it says."""
+        return f"{self.sha256}-{self.maps}" if self.maps else self.sha256
 
 
 def hash_unit(item: Item) -> Unit:
@@ -83,21 +89,27 @@ def hash_unit(item: Item) -> Unit:
     if item.refused:
         return _noted(unit, item.refused)
     try:
-        sha256, size, _ = _hashed(item.file)
+        with open_regular(item.file) as stream:
+            reach = os.fstat(stream.fileno()).st_size
+            taken = _taken(stream, b"", reach, whole=False)
     except OSError as error:
-        return _noted(unit, f"it cannot be opened ({error.strerror})")
-    return replace(unit, sha256=sha256, size_bytes=size)
+        return _noted(unit, _unopened(error))
+    return replace(unit, sha256=taken.sha256, size_bytes=taken.size)
 
 
-def read_unit(item: Item, *, known: Container[str] = frozenset()) -> Unit:
-    """Read one file.
+def read_unit(
+    item: Item, *, known: Container[str] = frozenset(), maps: column_maps.Maps = column_maps.NO_MAPS
+) -> Unit:
+    """Read one file, once: what is hashed is what is parsed, whatever happens to the file meanwhile.
 
     Parameters
     ----------
     item
         From `kitlib.collection.walk`.
     known
-        Hashes of contents that need no parsing again.
+        Keys of units (`Unit.key`) that need no parsing again.
+    maps
+        The analyst's column maps.
 
     Returns
     -------
@@ -108,52 +120,140 @@ def read_unit(item: Item, *, known: Container[str] = frozenset()) -> Unit:
     if item.refused:
         return _noted(unit, item.refused)
     try:
-        sha256, size, head = _hashed(item.file)
+        with open_regular(item.file) as stream:
+            return _read(unit, item, stream, known, maps)
     except OSError as error:
-        return _noted(unit, f"it cannot be opened ({error.strerror})")
-    unit = replace(unit, sha256=sha256, size_bytes=size)
-    if item.remark:
-        unit = _noted(unit, item.remark)
+        return _noted(unit, _unopened(error))
+
+
+def _unopened(error: OSError) -> str:
+    return f"it cannot be opened ({error.strerror or error})"
+
+
+def _read(
+    unit: Unit, item: Item, stream: IO[bytes], known: Container[str], maps: column_maps.Maps
+) -> Unit:
+    before = os.fstat(stream.fileno())
+    head = b"" if item.archive else stream.read(min(HEAD_BYTES, before.st_size))
+    reader, defect = (None, "") if item.archive or not head else _reader(head, maps)
+    whole = reader is not None and before.st_size <= LARGEST
+    taken = _taken(stream, head, before.st_size, whole=whole)
+    unit = replace(unit, sha256=taken.sha256, size_bytes=taken.size)
+    for reason in filter(None, (item.remark, _change(item, before, stream, taken))):
+        unit = _noted(unit, reason)
     if item.archive:
         return replace(unit, kind="archive")
-    if not size:
+    if not taken.size:
         # An empty log is a failed export; an empty text may be all there was to say.
         lost = None if _claims_evtx(unit.path) else 0
         return _noted(replace(unit, kind="empty"), "the file is empty (zero bytes)", lost=lost)
-    return _recognised(unit, item.file, head, known)
-
-
-def _hashed(file: Path) -> tuple[str, int, bytes]:
-    """Return hash, size and beginning without holding the whole file."""
-    digest = hashlib.sha256()
-    size, head = 0, b""
-    with file.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            head = head or block[:HEAD_BYTES]
-            size += len(block)
-            digest.update(block)
-    return digest.hexdigest(), size, head
-
-
-def _recognised(unit: Unit, file: Path, head: bytes, known: Container[str]) -> Unit:
-    try:
-        reader = reader_for(head)
-    except Exception as error:  # noqa: BLE001  # reader boundary: a sniffer's defect is one file's problem
-        return _noted(replace(unit, kind="unknown"), _defect(error))
     if reader is None:
-        if is_documentation(unit.path, head):
-            return replace(unit, kind="ignored")
+        if _is_unused_map(item):
+            unit = _noted(unit, _UNUSED_MAP, lost=0)
+        return _unread(unit, head, defect)
+    if not whole:
+        return _noted(unit, f"{reader.kind} of more than {LARGEST} bytes: too large to be read")
+    if reader.kind == columns.KIND:
+        unit = replace(unit, maps=maps.digest)
+    return _recognised(unit, reader, taken.data, known)
+
+
+LARGEST: Final = 4 << 30
+"""Bytes of a file that is held in memory to be parsed; the largest event logs have 4 GiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What was read of a file; ``data`` only where it is to be parsed."""
+
+    sha256: str
+    size: int
+    data: bytes = b""
+
+
+def _taken(stream: IO[bytes], head: bytes, reach: int, *, whole: bool) -> _Taken:
+    """Read what is left of a file, no further than it reached when it was opened, and hash it.
+
+    A log that is written to while it is read would else never end.
+    """
+    left = reach - len(head)
+    digest, blocks, size = hashlib.sha256(head), [head], len(head)
+    while left > 0 and (block := stream.read(min(left, 1 << 20))):
+        digest.update(block)
+        size, left = size + len(block), left - len(block)
+        if whole:
+            blocks.append(block)
+    return _Taken(digest.hexdigest(), size, b"".join(blocks) if whole else b"")
+
+
+def _change(item: Item, before: os.stat_result, stream: IO[bytes], taken: _Taken) -> str:
+    """Say whether a file is not what was listed, or is no longer what was read."""
+    after = os.fstat(stream.fileno())
+    if (taken.size, after.st_size, after.st_mtime_ns) != (
+        *(before.st_size,) * 2,
+        before.st_mtime_ns,
+    ):
+        return (
+            f"it changed while it was read ({before.st_size} bytes before, {after.st_size} after): "
+            f"what was read, {taken.size} bytes, may be neither the one nor the other"
+        )
+    if item.changed_ns and (item.size, item.changed_ns) != (before.st_size, before.st_mtime_ns):
+        return (
+            f"it changed after it was listed ({item.size} bytes then, {before.st_size} when it was "
+            "read): the later state counts"
+        )
+    return ""
+
+
+def _reader(head: bytes, maps: column_maps.Maps) -> tuple[Reader | None, str]:
+    try:
+        return _chosen(head, maps), ""
+    except Exception as error:  # noqa: BLE001  # reader boundary: a sniffer's defect is one file's problem
+        return None, _defect(error)
+
+
+def _chosen(head: bytes, maps: column_maps.Maps) -> Reader | None:
+    """Ask the analyst's column maps about what no other reader knows."""
+    found = reader_for(head)
+    if not maps.maps or (found is not None and found.kind != columns.KIND):
+        return found
+    own = columns.reader(maps)
+    return own if own.sniff(head) else found
+
+
+_UNUSED_MAP: Final = (
+    "column maps are read at the top of an evidence folder, or where --columns names them: "
+    "not used from here"
+)
+
+
+def _is_unused_map(item: Item) -> bool:
+    """Tell a file of column maps in an archive or deeper in the evidence."""
+    path = PurePosixPath(item.path)
+    return path.name == column_maps.FILE and (item.spooled or len(path.parts) > 1)
+
+
+def _unread(unit: Unit, head: bytes, defect: str) -> Unit:
+    if defect:
+        return _noted(replace(unit, kind="unknown"), defect)
+    remark = companion(unit.path, head)
+    if remark is None:
         return _noted(replace(unit, kind="unknown"), _unknown(unit.path, head))
+    unit = replace(unit, kind="ignored")
+    return _noted(unit, remark, lost=0) if remark else unit
+
+
+def _recognised(unit: Unit, reader: Reader, data: bytes, known: Container[str]) -> Unit:
     unit = replace(unit, kind=reader.kind)
     if _claims_evtx(unit.path) and reader.kind != "evtx":
         reason = f"its name says .evtx, its content is {reader.kind}: read as what it is"
         unit = _noted(unit, reason, lost=0)
-    return unit if unit.sha256 in known else replace(unit, parsed=_parsed(reader, file))
+    return unit if unit.key in known else replace(unit, parsed=_parsed(reader, data))
 
 
-def _parsed(reader: Reader, file: Path) -> Parsed:
+def _parsed(reader: Reader, data: bytes) -> Parsed:
     try:
-        return reader.read(file.read_bytes())
+        return reader.read(data)
     except FormatError as error:
         reason = str(error)
     except Exception as error:  # noqa: BLE001  # reader boundary: one bad file must not end the run
@@ -173,13 +273,11 @@ def _noted(unit: Unit, reason: str, *, lost: int | None = None) -> Unit:
 # ---------------------------------------------------------------------------- what is not read
 
 _SIGNATURES: Final = (
-    (0, b"regf", "a registry hive"),
     (0, b"MSCF", "a cabinet archive (unpack it first)"),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive (unpack it first)"),
     (0, b"Rar!", "a RAR archive (unpack it first)"),
     (0, b"PK", "a zip of another kind"),
     (0, b"\x1f\x8b", "a gzip file that cannot be opened"),
-    (4, b"\xef\xcd\xab\x89", "an ESE database"),
     (0, b"LfLe", "an event log of Windows XP"),
     (4, b"LfLe", "an event log of Windows XP"),
 )
@@ -197,41 +295,6 @@ def _unknown(path: str, head: bytes) -> str:
 
 def _claims_evtx(path: str) -> bool:
     return path.lower().endswith(".evtx")
-
-
-_BESIDE: Final = frozenset({"readme", "license", "licence", "manifest", "sha256sums", "truth"})
-_DESKTOP: Final = frozenset({".ds_store", "desktop.ini", "thumbs.db"})
-_BINARY: Final = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
-_OWN: Final = re.compile(r'\A\s*\{[^{}]*"schema"\s*:\s*"kitlib\.')
-
-
-def is_documentation(path: str, head: bytes) -> bool:
-    """Tell a file that lies beside evidence and is none: notes, profiles, the kit's own files.
-
-    Parameters
-    ----------
-    path
-        Name and content must both say so; a log called README stays a problem if it is binary.
-    head
-        The beginning of the file.
-    """
-    name = PurePosixPath(path).name.lower()
-    if name in _DESKTOP or name.startswith("._"):
-        return True
-    whole = decode(head, partial=True).text
-    if _BINARY.search(whole):
-        return False
-    stem, _, suffix = name.partition(".")
-    if suffix == "toml":
-        return _is_toml(whole)
-    return stem in _BESIDE or suffix in ("md", "markdown") or _OWN.search(whole) is not None
-
-
-def _is_toml(whole: str) -> bool:
-    try:
-        return bool(tomllib.loads(whole))
-    except tomllib.TOMLDecodeError:
-        return False
 
 
 # ---------------------------------------------------------------------------- a whole collection

@@ -12,6 +12,7 @@ Times are ``datetime64[ns, UTC]``; a derived time has an interval ``*_low`` .. `
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -41,6 +42,21 @@ STATUSES: Final = (
     "no_data",
 )
 """A host's state at its last evidence (contract: host status)."""
+
+UPDATE_STATES: Final = (
+    "in_effect",
+    "contained_in_later",
+    "installed",
+    "pending_reboot",
+    "removed",
+    "removed_pending_reboot",
+    "not_in_effect",
+    "failed",
+    "open",
+)
+"""An update on a host: the last start of Windows shows its revision, or a higher one; listed as
+installed where no start can tell; waits for a start; gone; listed, but no start shows it; tried
+only; sources that cannot be put in order."""
 
 VERDICTS: Final = ("supported", "not_separable", "no_control", "not_supported", "insufficient")
 
@@ -109,6 +125,11 @@ TABLES: Final[Mapping[str, Columns]] = MappingProxyType(
             "client_application_id": (TEXT, ""),
             "source_kind": (TEXT, "reader that made the row"),
             "path": (TEXT, ""),
+            "local": (ANY, "what the source says in local time: see `kitlib.readers.dates.When`"),
+            "tz_source": (
+                TEXT,
+                "what told the UTC offset: `clocks.source`; empty where the row does",
+            ),
         },
         "sessions": {
             "gateway": (TEXT, "name or address of the gateway, as its log states it"),
@@ -128,6 +149,24 @@ TABLES: Final[Mapping[str, Columns]] = MappingProxyType(
             "outcome": (TEXT, "one of OUTCOMES; 'unknown' where the row ends nothing"),
             "code": (TEXT, "failure as stated: NPS reason code, IKE notify name, reason in words"),
             "message": (TEXT, "the gateway's own words"),
+            "path": (TEXT, ""),
+            "logged_by": (TEXT, "machine whose clock it is, where that is not the gateway"),
+            "local": (ANY, "what the source says in local time: see `kitlib.readers.dates.When`"),
+            "tz_source": (
+                TEXT,
+                "what told the UTC offset: `clocks.source`; empty where the row does",
+            ),
+        },
+        "clocks": {
+            "host": (TEXT, "whose local time is meant"),
+            "start": (TIME, "the statement holds from here; missing: at any time"),
+            "end": (TIME, "to here, in UTC"),
+            "offset_low": (WHOLE, "least offset in minutes east of UTC: local = UTC + offset"),
+            "offset_high": (
+                WHOLE,
+                "greatest offset; equal to the least where it is stated exactly",
+            ),
+            "source": (TEXT, "what says so, e.g. 'reporting_events', 'cbs_log', 'systeminfo'"),
             "path": (TEXT, ""),
         },
         "timeline": {
@@ -157,6 +196,10 @@ TABLES: Final[Mapping[str, Columns]] = MappingProxyType(
             "stage": (TEXT, "how far an attempt has come"),
             "build": (WHOLE, "OS build, on facts that state it"),
             "revision": (WHOLE, "update build revision (UBR), on facts that state it"),
+            "tz_source": (
+                TEXT,
+                "what told the UTC offset, where the record states local time only",
+            ),
         },
         "coverage": {
             "host": (TEXT, ""),
@@ -193,6 +236,20 @@ TABLES: Final[Mapping[str, Columns]] = MappingProxyType(
             "start_high": (TIME, ""),
             "records": (ANY, "record ids that show it"),
         },
+        "update_states": {
+            "host": (TEXT, ""),
+            "change": (TEXT, "KB label, or the update's own name"),
+            "build": (WHOLE, "build of the host's branch in which the change has a revision"),
+            "revision": (WHOLE, "that revision"),
+            "state": (TEXT, "one of UPDATE_STATES"),
+            "time": (TIME, "when it was installed, by the source that dates it best"),
+            "time_low": (TIME, ""),
+            "time_high": (TIME, ""),
+            "agree": (ANY, "channels and dumps that fit the state"),
+            "contradict": (ANY, "those that do not"),
+            "why": (TEXT, "what each of these says"),
+            "records": (ANY, "record ids of all of them"),
+        },
         "attempts": {
             "host": (TEXT, ""),
             "user": (TEXT, ""),
@@ -205,6 +262,30 @@ TABLES: Final[Mapping[str, Columns]] = MappingProxyType(
             "records": (ANY, "record ids of the chain"),
             "target": (TEXT, "profile or server tried"),
             "episode": (WHOLE, "attempts of one burst share it; bursts count once as evidence"),
+        },
+        "gateway": {
+            "host": (TEXT, ""),
+            "user": (TEXT, "as the client knows the user"),
+            "connection": (TEXT, "of the attempt"),
+            "time": (TIME, "of the attempt, by the client's clock"),
+            "outcome": (TEXT, "by the client"),
+            "code": (TEXT, "by the client"),
+            "seen": (
+                TEXT,
+                "how far it came there: silent, reached, broke off, negotiated, refused, connected",
+            ),
+            "by": (TEXT, "what ties the two: 'user' or 'address'; empty where silent"),
+            "facts": (WHOLE, "gateway facts tied to the attempt"),
+            "gateway_code": (TEXT, "failure as the gateway states it"),
+            "client_address": (TEXT, "as the gateway saw it"),
+            "gateway": (TEXT, ""),
+            "known": (FLAG, "the gateway's log names this user at some time"),
+        },
+        "outages": {
+            "gateway": (TEXT, ""),
+            "start": (TIME, "stopped, or its last word before"),
+            "end": (TIME, "started again, or its first word after"),
+            "why": (TEXT, "'said' by the gateway, or 'silent' while everybody tried in vain"),
         },
         "suspects": {
             "change": (TEXT, "KB label, or product/driver name with version"),
@@ -243,7 +324,13 @@ TABLES: Final[Mapping[str, Columns]] = MappingProxyType(
 
 def empty(table: str) -> pd.DataFrame:
     """Return `table` with its columns and dtypes and no rows."""
-    return frame(table, [])
+    return _empty(table).copy()
+
+
+@cache
+def _empty(table: str) -> pd.DataFrame:
+    """Make it once: every file asks for a few of these."""
+    return coerce(table, pd.DataFrame({name: pd.Series(dtype=ANY) for name in TABLES[table]}))
 
 
 def frame(table: str, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -271,6 +358,8 @@ def frame(table: str, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     unknown = {key for row in materialised for key in row} - set(columns)
     if unknown:
         raise KeyError(f"{table} has no column {sorted(unknown)}")
+    if not materialised:
+        return empty(table)
     return coerce(
         table,
         pd.DataFrame(

@@ -30,6 +30,7 @@ from kitlib.errors import EvidenceError, UsageError
 from kitlib.evidence import Evidence, assemble, manifest_hash
 from kitlib.ingest import NOT_READ, Unit, hash_unit, read_unit, run
 from kitlib.readers import Parsed
+from kitlib.readers.column_maps import Maps, own_maps
 
 if TYPE_CHECKING:
     from kitlib.collection import Item
@@ -39,7 +40,7 @@ __all__ = ["Evidence", "ingest", "is_case", "load", "read_evidence", "verify"]
 Progress = Callable[[int, int, str], None]
 
 SCHEMA: Final = "kitlib.store/1"
-_ROWS: Final = ("events", "updates", "sessions", "problems")
+_ROWS: Final = ("events", "updates", "sessions", "problems", "clocks")
 _ARROW: Final[Mapping[str, pa.DataType]] = {
     schema.TIME: pa.timestamp("ns", "UTC"),
     schema.TEXT: pa.string(),
@@ -56,7 +57,11 @@ def is_case(folder: Path) -> bool:
 
 
 def read_evidence(
-    path: str | Path, *, workers: int | None = None, progress: Progress | None = None
+    path: str | Path,
+    *,
+    columns: str | Path | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
 ) -> Evidence:
     """Read all evidence in a folder or archive, or what a case has stored.
 
@@ -64,6 +69,9 @@ def read_evidence(
     ----------
     path
         A folder, a ``.zip`` or ``.tar.gz``, a single file, or a case folder made by `ingest`.
+    columns
+        A file of column maps for exports that the kit does not know, see
+        ``kitlib/readers/columns.toml``; default: ``columns.toml`` at the top of the folder.
     workers
         Processes; default: as many as pay off.
     progress
@@ -77,7 +85,7 @@ def read_evidence(
     Raises
     ------
     kitlib.errors.UsageError
-        There is no such folder or file.
+        There is no such folder or file, or the column maps are not valid or are named for a case.
     kitlib.errors.EvidenceError
         Nothing in it can be used.
 
@@ -87,14 +95,32 @@ def read_evidence(
     """
     root = Path(path)
     if is_case(root):
+        refuse_columns(root, columns)
         return load(root)
-    return assemble(run(root, workers=workers, progress=progress), name=str(path))
+    job = partial(read_unit, maps=own_maps(root, columns))
+    return assemble(run(root, job, workers=workers, progress=progress), name=str(path))
+
+
+def refuse_columns(case: Path, columns: str | Path | None) -> None:
+    """Refuse column maps that are named with a case: its evidence is read already.
+
+    Raises
+    ------
+    kitlib.errors.UsageError
+        `columns` is not None.
+    """
+    if columns is not None:
+        raise UsageError(
+            f"{case} is a case, its evidence is read already: name the column maps {columns} "
+            "together with the evidence"
+        )
 
 
 def ingest(
     evidence: str | Path,
     out: str | Path,
     *,
+    columns: str | Path | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Evidence:
@@ -106,7 +132,7 @@ def ingest(
         Folder, archive or file. It is never written to.
     out
         The case folder; made if it does not exist.
-    workers, progress
+    columns, workers, progress
         As for `read_evidence`.
 
     Returns
@@ -117,31 +143,35 @@ def ingest(
     Raises
     ------
     kitlib.errors.UsageError
-        There is no such evidence, the case lies inside it, or the case holds other evidence.
+        There is no such evidence, the case lies inside it, the case holds other evidence, or the
+        column maps are not valid.
     kitlib.errors.EvidenceError
         Nothing in it can be used; then no case is made.
     """
     root, case = Path(evidence), Path(out)
     _separate(root, case)
+    maps = own_maps(root, columns)
     store = case / "store"
     fresh = not store.exists()
     try:
-        return _ingest(root, store, workers=workers, progress=progress)
+        return _ingest(root, store, maps, workers=workers, progress=progress)
     except EvidenceError:
         if fresh:
             shutil.rmtree(store, ignore_errors=True)
         raise
 
 
-def _ingest(root: Path, store: Path, *, workers: int | None, progress: Progress | None) -> Evidence:
-    job = partial(_stored, store=store)
+def _ingest(
+    root: Path, store: Path, maps: Maps, *, workers: int | None, progress: Progress | None
+) -> Evidence:
+    job = partial(_stored, store=store, maps=maps)
     units = list(run(root, job, workers=workers, progress=progress))
     _same_evidence(store, units, root)
     manifest = _manifest(units)
     made = assemble(_filled(units, store), name=str(root))
     _write(store / "manifest.json", orjson.dumps(manifest, option=_JSON))
     _write(store / "evidence_path.txt", f"{root.resolve()}\n".encode())
-    _sweep(store, {unit.sha256 for unit in units})
+    _sweep(store, {unit.key for unit in units})
     return made
 
 
@@ -160,9 +190,10 @@ def _same_evidence(store: Path, units: Iterable[Unit], root: Path) -> None:
     """Refuse to replace one case by another that shares nothing with it."""
     if not (store / "manifest.json").is_file():
         return
-    before = {unit.sha256 for unit in _listed(store)}
+    listed = _listed(store)
+    before = {unit.sha256 for unit in listed}
     if before and before.isdisjoint(unit.sha256 for unit in units):
-        _sweep(store, before)
+        _sweep(store, {unit.key for unit in listed})
         raise UsageError(
             f"the case {store.parent} holds other evidence than {root} (no file in common): "
             "choose another --out"
@@ -232,32 +263,32 @@ def _differences(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[di
         yield {"path": path, "place": "", "reason": reason}
 
 
-# One file per content: NAME.VERSION, where NAME is the hash and VERSION the kit's.
+# One file per content: KEY.VERSION, where KEY is `Unit.key` and VERSION the kit's.
 
 _JSON: Final = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
 
 
-def _shard(store: Path, table: str, sha256: str) -> Path:
-    return store / table / f"{sha256}.{__version__}.parquet"
+def _shard(store: Path, table: str, key: str) -> Path:
+    return store / table / f"{key}.{__version__}.parquet"
 
 
-def _done(store: Path, sha256: str) -> Path:
-    return store / "done" / f"{sha256}.{__version__}.json"
+def _done(store: Path, key: str) -> Path:
+    return store / "done" / f"{key}.{__version__}.json"
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """The hashes that are done, asked one by one: sending them all to a worker would cost more."""
+    """The keys that are done, asked one by one: sending them all to a worker would cost more."""
 
     store: Path
 
-    def __contains__(self, sha256: object) -> bool:
-        return _done(self.store, str(sha256)).is_file()
+    def __contains__(self, key: object) -> bool:
+        return _done(self.store, str(key)).is_file()
 
 
-def _stored(item: Item, *, store: Path) -> Unit:
+def _stored(item: Item, *, store: Path, maps: Maps) -> Unit:
     """Read one file, put its rows into shards and give back the unit without them."""
-    unit = read_unit(item, known=_Known(store))
+    unit = read_unit(item, known=_Known(store), maps=maps)
     if unit.parsed is None:
         return unit
     counts = {}
@@ -265,9 +296,9 @@ def _stored(item: Item, *, store: Path) -> Unit:
         rows: pd.DataFrame = getattr(unit.parsed, table)
         counts[table] = len(rows)
         if len(rows):
-            _write_shard(_shard(store, table, unit.sha256), table, rows)
+            _write_shard(_shard(store, table, unit.key), table, rows)
     # Written last: where it stands, the shards it counts are whole.
-    _write(_done(store, unit.sha256), orjson.dumps(counts, option=_JSON))
+    _write(_done(store, unit.key), orjson.dumps(counts, option=_JSON))
     return replace(unit, parsed=None)
 
 
@@ -278,9 +309,9 @@ def _filled(units: Iterable[Unit], store: Path) -> Iterator[Unit]:
             yield unit
             continue
         try:
-            counts = orjson.loads(_done(store, unit.sha256).read_bytes())
+            counts = orjson.loads(_done(store, unit.key).read_bytes())
             tables = {
-                table: _read_shard(_shard(store, table, unit.sha256), table)
+                table: _read_shard(_shard(store, table, unit.key), table)
                 if counts[table]
                 else schema.empty(table)
                 for table in _ROWS
@@ -306,7 +337,7 @@ def _manifest(units: Iterable[Unit]) -> dict[str, Any]:
     }
 
 
-_MANIFEST_FIELDS: Final = ("path", "host", "kind", "sha256", "size_bytes")
+_MANIFEST_FIELDS: Final = ("path", "host", "kind", "sha256", "size_bytes", "maps")
 
 
 def _listed(store: Path) -> list[Unit]:
@@ -316,10 +347,11 @@ def _listed(store: Path) -> list[Unit]:
     return [Unit(**file | {"problems": tuple(file["problems"])}) for file in manifest["files"]]
 
 
-def _sweep(store: Path, hashes: set[str]) -> None:
+def _sweep(store: Path, keys: set[str]) -> None:
     """Remove shards that the manifest no longer asks for, and what a stopped run left behind."""
     for file in store.glob("*/*"):
-        if file.name[:64] not in hashes or f".{__version__}." not in file.name:
+        key, version, _ = file.name.partition(f".{__version__}.")
+        if key not in keys or not version:
             file.unlink()
 
 

@@ -14,9 +14,14 @@ from kitlib import schema
 from kitlib.classify import change_label, classify
 from kitlib.clocks import widen_for_clock_jumps
 from kitlib.hosts import name_hosts
+from kitlib.inert import inert_columns
 
 if TYPE_CHECKING:
     from kitlib.store import Evidence
+
+_TEXTS: Final = [
+    name for name, (dtype, _) in schema.TABLES["timeline"].items() if dtype == schema.TEXT
+]
 
 _HISTORY_ACTIONS: Final = {
     ("install", "succeeded"): ("update_installed", "success"),
@@ -45,6 +50,7 @@ def build_timeline(evidence: Evidence) -> pd.DataFrame:
     pandas.DataFrame
         Table ``timeline``, sorted by time, host, channel and record id. A fact from an update
         history has no record id, its ``path`` is the dump, and its interval may be days wide.
+        Texts are fit to be shown (`kitlib.inert`).
 
     Notes
     -----
@@ -59,7 +65,7 @@ def build_timeline(evidence: Evidence) -> pd.DataFrame:
     ordered = facts.sort_values(
         ["time", "host", "channel", "record_id", "path"], kind="stable", ignore_index=True
     )
-    return schema.check("timeline", widen_for_clock_jumps(ordered))
+    return schema.check("timeline", widen_for_clock_jumps(inert_columns(ordered, _TEXTS)))
 
 
 def _history(updates: pd.DataFrame) -> pd.DataFrame:
@@ -83,6 +89,7 @@ def _history(updates: pd.DataFrame) -> pd.DataFrame:
                 "change": change,
                 "message": "update history (" + rows["source_kind"] + ") lists " + change,
                 "path": rows["path"],
+                "tz_source": rows["tz_source"],
             }
         ),
     )

@@ -297,6 +297,8 @@ def case(count: int = 12, **replaced: Any) -> Case:
         "attempts": attempts(count),
         "cause": on,
         "recovery": recovery(count),
+        "update_states": schema.empty("update_states"),
+        "gateway": schema.empty("gateway"),
         "impact": Impact(
             hosts_affected=7,
             attempts_lost=99,

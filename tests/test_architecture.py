@@ -23,13 +23,13 @@ import kitlib as kit
 PACKAGE = Path(kit.__file__).parent
 ROOT = PACKAGE.parent
 LEVELS = (
-    {"errors", "schema", "stats", "claims"},
+    {"errors", "inert", "schema", "stats", "claims"},
     {"readers"},
-    {"collection"},
-    {"ingest", "evidence", "store"},
+    {"archives", "layouts", "companions", "collection"},
+    {"ingest", "duplicates", "zones", "localtime", "evidence", "store"},
     {"classify", "incident", "knowledge"},
     {"hosts", "clocks", "timeline", "coverage"},
-    {"exposure", "attempts"},
+    {"exposure", "attempts", "reconcile", "gateway"},
     {"suspects", "explain", "legs", "hours", "cause", "recovery", "impact"},
     {"findings"},
     {"charts", "report", "export", "redact", "notebooks", "lab"},

@@ -11,7 +11,8 @@ import worlds_cause as w
 from worlds_cause import BAD, DECEMBER, FIX, PATCHED, World, day, fails_during, fails_under
 
 from kitlib import schema
-from kitlib.cause import MODEL_DOUBT, judge_cause, make_episodes
+from kitlib.attempts import make_episodes
+from kitlib.cause import MODEL_DOUBT, judge_cause
 from kitlib.incident import load_incident
 
 NAMED = load_incident("kb5009543")

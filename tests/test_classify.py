@@ -73,6 +73,12 @@ def test_rule_gives_what_its_example_says(rule):
     assert "None" not in fact["message"]
 
 
+def test_an_export_without_channel_matches_by_provider_and_number():
+    (rule,) = [rule for rule in RULES if rule.name == "vpn-failed"]
+    assert len(facts_of(rule, {}, channel="")) == 1
+    assert facts_of(rule, {}, channel="Security").empty
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 @pytest.mark.parametrize("data", WRECKS, ids=range(len(WRECKS)))
 def test_classify_survives_any_payload(rule, data):

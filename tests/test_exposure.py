@@ -10,7 +10,7 @@ import worlds
 from worlds import BAD, DECEMBER, FIX, at, boot, listed, logged
 
 from kitlib import readers, schema
-from kitlib.exposure import find_contradictions, find_exposure
+from kitlib.exposure import find_exposure
 from kitlib.timeline import build_timeline
 
 FORMER = "KB5007186"
@@ -278,37 +278,6 @@ def test_find_exposure_hands_on_the_doubt_of_a_set_clock():
     assert df["start_high"][0] == at("01-12 11:00")
 
 
-def test_find_contradictions_lists_an_update_no_start_shows():
-    facts = (
-        boot("01-11 08:00"),
-        listed("01-12 12:00", width="12h"),
-        boot("01-14 08:00"),
-        boot("01-15 08:00"),
-    )
-    df = find_contradictions(worlds.timeline(*facts))
-    assert rows(df, "host", "change", "build", "revision") == [("PC1", BAD, 19044, 1415)]
-    assert df["time"][0] == at("01-12 12:00")
-    assert len(df["records"][0]) == 2
-
-
-@pytest.mark.parametrize(
-    "facts",
-    [
-        (boot("01-11 08:00"), listed("01-12 12:00")),
-        (listed("01-12 12:00"), boot("01-12 14:00", 1466), boot("01-14 08:00")),
-        (listed("01-12 12:00"), boot("01-14 08:00", 1469)),
-        (listed("01-12 12:00"), logged("01-12 13:00", GONE), boot("01-14 08:00")),
-        (listed("01-12 12:00", NET), boot("01-14 08:00")),
-        (listed("01-12 12:00", "KB5009566"), boot("01-14 08:00")),
-        (listed("01-12 12:00"),),
-        (),
-    ],
-    ids=["waits", "was in effect", "later one", "removed", ".NET", "other branch", "no boot", "-"],
-)
-def test_find_contradictions_finds_none(facts):
-    assert find_contradictions(worlds.timeline(*facts)).empty
-
-
 def test_find_exposure_of_a_real_log_starts_with_the_boot(shared):
     name = "2-vss_7-System.evtx"
     events = readers.evtx.read_evtx(shared / "evtx" / "rust" / name).assign(path=name)
@@ -321,7 +290,6 @@ def test_find_exposure_of_a_real_log_starts_with_the_boot(shared):
     assert row["start"].floor("s") == pd.Timestamp("2018-07-12T00:41:50Z")
     assert (row["build"], row["revision"], row["start_known_by"]) == (17134, 165, "boot")
     assert (df["change"] == "KB4338819").sum() == 1
-    assert find_contradictions(facts).empty
 
 
 def test_find_exposure_of_a_fleet_takes_seconds():

@@ -9,7 +9,7 @@ import worlds_cause as w
 from worlds_cause import BAD, DECEMBER, PATCHED, World, day, fails_during, fails_under
 
 from kitlib import legs
-from kitlib.cause import make_episodes
+from kitlib.attempts import make_episodes
 from kitlib.explain import Panel
 from kitlib.incident import load_incident
 from kitlib.suspects import find_suspects, in_effect

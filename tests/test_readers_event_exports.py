@@ -6,6 +6,9 @@ import csv
 import io
 import json
 import re
+import tomllib
+from importlib.resources import files
+from time import process_time
 from xml.sax.saxutils import escape, quoteattr
 
 import pandas as pd
@@ -16,8 +19,9 @@ from hypothesis import strategies as st
 
 from kitlib import readers, schema
 from kitlib.errors import FormatError
-from kitlib.readers import event_exports, event_xml, exports, get_winevent, json_objects
+from kitlib.readers import event_exports, event_xml, exports, get_winevent, json_objects, messages
 from kitlib.readers.evtx import read_evtx, read_evtx_bytes
+from kitlib.readers.payload import Row
 from kitlib.simulate import evtx as writer
 from kitlib.simulate.evtx import Event, UserData, encode_log
 
@@ -199,15 +203,15 @@ def test_real_sample_goes_to_its_reader_and_gives_its_rows(shared, name):
 @pytest.mark.parametrize("name", SAMPLES)
 def test_real_sample_is_claimed_by_no_other_reader_before(shared, name):
     head = (shared / "formats" / "eventlog" / name).read_bytes()
-    claims = [reader.kind for reader in readers.READERS if reader.sniff(head)]
+    claims = readers.claims(head)
     assert claims[0] == SAMPLES[name][0]
 
 
 def test_no_event_reader_claims_an_update_history_or_a_gateway_log(shared):
     for folder in ("update_history", "vpn"):
         for path in (shared / "formats" / folder).iterdir():
-            claims = [r.kind for r in event_exports.READERS if r.sniff(path.read_bytes()[:65536])]
-            assert claims == [], path.name
+            claims = readers.claims(path.read_bytes()[:65536])
+            assert claims[0] not in {reader.kind for reader in event_exports.READERS}, path.name
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -536,16 +540,12 @@ def test_evtxecmd_gives_the_rows_of_the_log_itself_where_it_has_columns(kind):
     gone = {"version", "task", "opcode", "qualifiers", "activity_id"}
     kept = [column for column in log().columns if column not in gone]
     want = log()[kept]
-    joined = {**want["data"].iloc[1], "Data": [", ".join(want["data"].iloc[1]["Data"])]}
     rendered = [{"Level": "Info"}, {"Level": "Error"}, {"Level": "Info"}]
     want["data"] = [
-        {**data, "RenderingInfo": words}
-        for data, words in zip(
-            [want["data"].iloc[0], joined, want["data"].iloc[2]], rendered, strict=True
-        )
+        {**data, "RenderingInfo": words} for data, words in zip(want["data"], rendered, strict=True)
     ]
     pd.testing.assert_frame_equal(found.events[kept], want)
-    assert "where one unnamed value ends" in said(found)
+    assert "taken apart by their known number" in said(found)
 
 
 # --- Get-WinEvent ---------------------------------------------------------------------------
@@ -702,7 +702,7 @@ def test_clixml_loses_only_the_event_that_is_broken():
 
 
 def test_clixml_of_other_objects_is_not_claimed():
-    assert not get_winevent.sniff_clixml(b'<Objs Version="1.1.0.1"><Obj RefId="0"><Props/></Obj>')
+    assert not readers.sniff(b'<Objs Version="1.1.0.1"><Obj RefId="0"><Props/></Obj>')
 
 
 # --- Event Viewer, Get-EventLog -------------------------------------------------------------
@@ -719,7 +719,7 @@ def test_clixml_of_other_objects_is_not_claimed():
         (
             "Niveau,Date et heure,Source,ID de l'événement,Catégorie de la tâche",
             'Erreur,12/01/2022 13:00:01,RasClient,20227,Aucun,"CoId={A}: failed,\n789."',
-            {"Niveau": "Erreur"},
+            {"Level": "Erreur"},
         ),
         (
             "レベル,日付と時刻,ソース,イベント ID,タスクのカテゴリ",
@@ -824,11 +824,150 @@ def test_eventlog_list_reads_records_with_their_whole_message():
     assert found.events["data"].iloc[0] == {
         "@local_time": "1/12/2022 10:22:01 AM",
         "@ReplacementStrings": "{{A}, CORP\\alice, Office, 789}",
+        "Data": ["{A}", "CORP\\alice", "Office", "789"],
         "RenderingInfo": {
             "Level": "Error",
             "Message": "CoId={A}: the connection\nfailed. Error: 789",
         },
     }
+
+
+def test_eventlog_list_keeps_user_and_qualifiers_beside_an_event_id():
+    more = "EventID : 7036\nUserName : CORP\\alice\n"
+    found = read(EVENTLOG_LIST.replace("Message            : gone\n", f"Message : gone\n{more}"))
+    last = found.events.iloc[1]
+    assert (last["event_id"], last["qualifiers"]) == (7036, 16384)
+    assert last["data"]["@UserName"] == "CORP\\alice"
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\x85", "\x0b", "\x0c", "\x1e"])
+def test_a_line_separator_in_a_message_begins_no_record(mark):
+    forged = f"gone{mark}Index              : 999{mark}Source : Forged"
+    found = read(EVENTLOG_LIST.replace(": gone", f": {forged}"), "get_eventlog_text")
+    assert list(found.events["record_id"]) == [2419, 2418]
+    assert found.events["data"].iloc[1]["RenderingInfo"]["Message"] == forged
+
+
+@pytest.mark.parametrize(
+    ("title", "word", "level"),
+    [
+        ("Niveau", "Avertissement", 3),
+        ("Nivel", "Crítico", 1),
+        ("Nivel", "Información", 4),
+        ("Livello", "Errore", None),
+        ("Niveau", "Commentaires", None),
+    ],
+)
+def test_event_viewer_says_which_words_for_levels_are_not_known(title, word, level):
+    found = read(f"{title},a,b,c,d\n{word},12/01/2022 13:00:01,P,1,x, kept blanks \t\n")
+    row = found.events.iloc[0]
+    assert (None if row["level"] is pd.NA else row["level"]) == level
+    assert (f"the number of the level where its word is not known ({word})" in said(found)) == (
+        level is None
+    )
+    assert row["data"]["RenderingInfo"]["Message"] == " kept blanks \t"
+
+
+def test_winevent_objects_keep_a_value_that_looks_like_a_type_and_say_that_names_are_lost():
+    entry = as_powershell(
+        TimeCreated="2022-01-12T13:00:01.5+01:00",
+        Properties=[{"Value": "System.UInt32[]"}],
+        Message="/Date(1)/",
+    )
+    found = read(json.dumps(entry), "get_winevent_json")
+    assert found.events["data"].iloc[0]["Data"] == ["System.UInt32[]"]
+    assert "the names of the event data's values" in said(found)
+    assert "fractions" not in said(found)
+
+
+# --- values that an export has lost as such ---------------------------------------------------
+
+COID = "{B4000371-A67F-452F-AA4C-3125AA9CFC78}"
+GERMAN = f"CoId={COID}: Verbindung 2 kam nicht zustande. Der Fehlercode ist 789."
+
+
+@pytest.mark.parametrize("key", messages.layouts())
+def test_every_sentence_gives_the_values_of_its_example(key):
+    source = (files("kitlib") / "readers" / "messages.toml").read_text("utf-8")
+    (raw,) = [one for one in tomllib.loads(source)["event"] if one["event_id"] == key[1]]
+    data = {"RenderingInfo": {"Message": raw["example"]["message"]}}
+    told = messages.restore([Row(1, data, provider=raw["provider"], event_id=raw["event_id"])])
+    assert data["Data"] == raw["example"]["gives"]
+    assert len(data["Data"]) == raw["values"]
+    assert ["what their messages say" in one for one in told] == [True]
+
+
+def test_a_message_in_another_language_gives_id_and_code_only_and_that_is_said():
+    found = read(json.dumps(as_powershell(Message=GERMAN)))
+    data = found.events["data"].iloc[0]
+    assert data["Data"] == [COID.strip("{}").lower(), "", "", "789"]
+    assert data["@Data"] == "message"
+    assert "in a language the kit does not know" in said(found)
+
+
+@pytest.mark.parametrize(
+    "message", ["gone", "CoId={short}: 789", f"{COID} 789", "", f"CoId={COID[:-1]}: 789."]
+)
+def test_a_message_without_a_connection_id_gives_nothing(message):
+    found = read(json.dumps(as_powershell(Message=message)))
+    assert "Data" not in found.events["data"].iloc[0]
+    assert "language" not in said(found)
+
+
+@pytest.mark.parametrize("code", ["789 seconds ago", "v1.789.", "12345678901.", "x789"])
+def test_a_code_is_taken_only_from_the_end_of_a_message(code):
+    found = read(json.dumps(as_powershell(Message=f"CoId={COID}: Fehler {code}")))
+    assert found.events["data"].iloc[0]["Data"][3] == ""
+
+
+@pytest.mark.parametrize(
+    ("joined", "values"),
+    [
+        (
+            f"{COID}, CORP\\alice, Office, 789",
+            [COID.strip("{}").lower(), "CORP\\alice", "Office", "789"],
+        ),
+        (f"{COID}, CORP\\alice, Office, west, 789", None),
+        (f"{COID}, Office, 789", None),
+    ],
+)
+def test_joined_values_are_taken_apart_only_if_their_number_is_right(joined, values):
+    entry = as_evtxecmd(log().iloc[1])
+    entry["Payload"] = json.dumps({"EventData": {"Data": joined, "Binary": ""}})
+    found = read(as_csv([entry]), "evtxecmd_csv")
+    assert found.events["data"].iloc[0]["Data"] == (values or [joined])
+    assert ("taken apart by their known number" in said(found)) == (values is not None)
+    assert ("where one unnamed value ends" in said(found)) == (values is None)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_winlogbeat_names_for_unnamed_values_are_undone_where_they_are_known(first):
+    given_names = {f"param{first}": COID, f"param{first + 1}": "SYSTEM", f"param{first + 3}": "789"}
+    inner = {**WINLOG["winlog"], "provider_name": "RasClient", "event_data": given_names}
+    entry = {**WINLOG, "winlog": inner}
+    found = read(json.dumps(entry), "winlogbeat_json")
+    assert found.events["data"].iloc[0]["Data"] == [COID.strip("{}").lower(), "SYSTEM", "", "789"]
+    assert "had been given names" in said(found)
+
+
+def test_names_of_values_that_an_event_really_has_stay():
+    assert "param1" in read(json.dumps(WINLOG)).events["data"].iloc[0]
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        f"CoId={COID}: The user " + "a dialed a connection named b which has failed. " * 4000,
+        f"CoId={COID}: The user " + " " * 100_000,
+        "CoId={" * 30_000,
+        f"CoId={COID}" + " 7" * 60_000 + "x",
+    ],
+    ids=["sentences", "blanks", "ids", "numbers"],
+)
+def test_hostile_messages_cost_little_time(hostile):
+    begun = process_time()
+    get_winevent.read_json(json.dumps(as_powershell(Message=hostile)).encode())
+    assert process_time() - begun < 2
 
 
 # --- other programs -------------------------------------------------------------------------
@@ -872,7 +1011,7 @@ WINLOG = {
         "computer_name": "PC01",
         "event_id": 20227,
         "record_id": 70,
-        "provider_name": "RasClient",
+        "provider_name": "Acme",
         "keywords": ["Classic"],
         "event_data": {"param1": "{945A8954-C147-4ACD-923F-40C45405A658}", "param2": ""},
         "user": {"identifier": "S-1-5-18"},

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from evtx import PyEvtxParser
 
-from kitlib import schema
+from kitlib import readers, schema
 from kitlib.errors import FormatError, UsageError
 from kitlib.readers import engines, evtx
 from kitlib.readers.chunks import bridged, one_chunk_file, read_chunk, walk
@@ -698,8 +698,8 @@ def test_frames_can_be_stacked_copied_and_pickled():
 
 def test_read_is_what_the_registry_asks_for():
     got = evtx.read(break_chunk(many(), chunk=1))
-    assert evtx.sniff(many(1)[:64])
-    assert not evtx.sniff(b"ElfFil")
+    assert readers.sniff(many(1)[:64]) == "evtx"
+    assert not readers.sniff(b"ElfFil")
     assert (len(got.events), len(got.updates), len(got.sessions)) == (321, 0, 0)
     assert list(got.problems["place"]) == ["chunk 1"]
     assert got.events.attrs == {}

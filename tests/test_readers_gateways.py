@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import zoneinfo
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from datetime import UTC, datetime
 
 import pandas as pd
 import pytest
@@ -16,7 +15,7 @@ from hypothesis import strategies as st
 import kitlib as kit
 from kitlib import readers, schema, store
 from kitlib.errors import FormatError
-from kitlib.readers import charon, dates, gateways, meraki, nps
+from kitlib.readers import connections, dates, gateways
 from kitlib.readers.gateway_logs import GATEWAYS
 from kitlib.simulate import gateway
 from kitlib.simulate.scenario import load_scenario
@@ -256,14 +255,14 @@ def test_no_gateway_reader_takes_a_file_of_another_kind(shared):
     for path in sorted((shared / "formats").rglob("*")):
         if path.is_file() and path.parent.name != "vpn":
             head = path.read_bytes()[: readers.HEAD_BYTES]
-            taken += [(path.name, reader.kind) for reader in GATEWAYS if reader.sniff(head)]
+            taken += [(path.name, kind) for kind in readers.claims(head) if kind in BY_KIND]
     assert taken == []
 
 
 def test_each_sample_is_taken_by_one_gateway_reader_only(shared):
     for path in sorted((shared / "formats" / "vpn").iterdir()):
         head = path.read_bytes()[: readers.HEAD_BYTES]
-        assert len([reader for reader in GATEWAYS if reader.sniff(head)]) == 1, path.name
+        assert len(readers.claims(head)) == 1, path.name
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
@@ -363,12 +362,6 @@ def test_dashboard_order_is_decided_from_all_rows():
     assert times(read("meraki_event_log", text).sessions.iloc[0]) == from_minute("2022-01-02T08:30")
 
 
-def test_dashboard_zone_can_be_narrowed_by_who_knows_the_network():
-    text = f"Time(CST),Client,Event type,Details\n01/13/2022 09:30,,VPN client connected,{UP}\n"
-    got = meraki.read_event_log(text.encode(), offsets=(-360, -360))
-    assert times(got.sessions.iloc[0]) == from_minute("2022-01-13T15:30")
-
-
 @pytest.mark.parametrize(
     ("digits", "stamp"),
     [
@@ -392,30 +385,12 @@ def test_epoch_refuses_what_no_log_can_bear(digits):
 BSD = "Jan  3 07:36:33 gw charon[2440]: 01[IKE] <1> received proposals unacceptable\n"
 
 
-def test_bsd_stamp_without_bounds_has_no_time_and_keeps_its_stamp():
+def test_bsd_stamp_has_no_time_and_keeps_its_stamp():
     got = read("charon_syslog", BSD)
     row = got.sessions.iloc[0]
     assert times(row) == NO_TIME
     assert row["message"].startswith("Jan 3 07:36:33 ")
     assert "no year" in reasons(got)
-
-
-def test_bsd_stamp_gets_its_year_where_the_bounds_leave_one():
-    bounds = (utc("2021-12-20"), utc("2022-01-20"))
-    got = checked(charon.read(BSD.encode(), between=bounds))
-    assert times(got.sessions.iloc[0]) == between("2022-01-02T17:36:33", "2022-01-03T19:36:33")
-
-
-def test_bsd_stamp_spans_all_years_that_the_bounds_leave():
-    bounds = (utc("2020-12-20"), utc("2022-01-20"))
-    got = checked(charon.read(BSD.encode(), between=bounds))
-    assert times(got.sessions.iloc[0]) == between("2021-01-02T17:36:33", "2022-01-03T19:36:33")
-
-
-def test_bsd_stamp_outside_the_bounds_has_no_time():
-    bounds = (utc("2022-03-01"), utc("2022-04-01"))
-    got = checked(charon.read(BSD.encode(), between=bounds))
-    assert times(got.sessions.iloc[0]) == NO_TIME
 
 
 @pytest.mark.parametrize("stamp", ["Feb 30 07:36:33", "Foo 03 07:36:33", "Jan  3 27:36:33"])
@@ -547,12 +522,6 @@ def test_ias_attribute_without_value_and_of_no_name_is_passed_over():
     line = "192.0.2.1,anna,10/22/2006,09:13:09,IAS,NPS1,4136,3,9999,x,4142,16,31"
     row = read("nps_ias", line).sessions.iloc[0]
     assert (row["user"], row["action"], row["code"]) == ("anna", "attempt_failed", "16")
-
-
-def test_nps_reader_takes_the_servers_offset_from_who_knows_it():
-    line = '"RasBox","RAS",10/22/2006,09:13:09,1,"anna",,\n'
-    got = nps.read_database(line.encode(), offsets=(-240, -240))
-    assert times(got.sessions.iloc[0]) == exactly("2006-10-22T13:13:09")
 
 
 # ------------------------------------------------------------------ FortiGate
@@ -694,6 +663,206 @@ def test_syslog_of_meraki_may_have_a_collectors_stamp_before_it():
     assert sorted(got.problems["records_lost"]) == [0, 1]
 
 
+# ------------------------------------------------------------------ lines of one connection
+
+
+def charon_lines(*lines: str, pid: int = 2440) -> str:
+    return "".join(f"Jan  3 07:36:33 gw charon[{pid}]: 05[IKE] {line}\n" for line in lines)
+
+
+def who(content: str, kind: str = "charon_syslog") -> list[tuple[str, str, str]]:
+    rows = read(kind, content).sessions
+    return list(rows[["action", "user", "client_address"]].itertuples(index=False, name=None))
+
+
+UP_7 = "<l2tp|7> IKE_SA l2tp[7] established between 192.0.2.1[192.0.2.1]...198.51.100.7[10.0.0.5]"
+
+
+def test_connection_gives_each_of_its_lines_user_and_peer():
+    text = charon_lines(
+        "<7> 198.51.100.7 is initiating a Main Mode IKE_SA",
+        "<l2tp|7> received EAP identity 'anna'",
+        "<l2tp|8> 198.51.100.8 is initiating an IKE_SA",
+        UP_7,
+    )
+    assert who(text) == [
+        ("negotiation_started", "anna", "198.51.100.7"),
+        ("attempt_started", "anna", "198.51.100.7"),
+        ("negotiation_started", "", "198.51.100.8"),
+        ("negotiation_succeeded", "anna", "198.51.100.7"),
+    ]
+
+
+def test_second_user_of_a_connection_counts_from_where_it_is_named():
+    text = charon_lines(
+        "<7> 198.51.100.7 is initiating a Main Mode IKE_SA",
+        "<l2tp|7> XAuth authentication of 'ana' failed",
+        "<l2tp|7> XAuth authentication of 'anna' successful",
+        UP_7,
+    )
+    assert [user for _, user, _ in who(text)] == ["", "ana", "anna", "anna"]
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        "Jan  3 07:36:33 gw charon[2440]: 00[DMN] Starting IKE charon daemon (strongSwan 5)\n",
+        charon_lines("<7> 198.51.100.7 is initiating a Main Mode IKE_SA"),
+        charon_lines("<l2tp|7> sending packet: from 192.0.2.1[500] to 203.0.113.9[500] (9 bytes)"),
+    ],
+    ids=["restart", "begins again", "other peer"],
+)
+def test_number_that_comes_back_brings_no_user_along(between):
+    text = charon_lines(UP_7, "<l2tp|7> received EAP identity 'anna'") + between
+    assert [user for _, user, _ in who(text + charon_lines("<l2tp|7> x"))][-1] == ""
+
+
+def test_number_of_another_process_is_another_connection():
+    text = charon_lines(UP_7, "<l2tp|7> received EAP identity 'anna'")
+    assert who(text + charon_lines("<l2tp|7> x", pid=99))[-1] == ("other", "", "")
+
+
+def test_identity_of_ike_is_no_user():
+    text = charon_lines("<l2tp|7> authentication of '10.0.0.5' with EAP successful")
+    assert who(text) == [("other", "", "")]
+
+
+def test_name_that_reads_like_a_line_of_ike_names_no_peer():
+    text = charon_lines("<l2tp|7> received EAP identity '192.0.2.66 is initiating an IKE_SA'")
+    assert who(text) == [("attempt_started", "192.0.2.66 is initiating an IKE_SA", "")]
+
+
+def test_dashboard_joins_connections_from_the_oldest_line_up():
+    begun = "&lt;7&gt; 198.51.100.7 is initiating a Main Mode IKE_SA"
+    lines = [
+        "&lt;l2tp|7&gt; x",
+        begun,
+        "&lt;l2tp|7&gt; y",
+        f"{begun[:-6]}SA".replace("100.7", "100.8"),
+    ]
+    text = DASHBOARD + "".join(
+        f'01/13/2022 09:30,,Non-Meraki / Client VPN negotiation,"""msg: {line}"""\n'
+        for line in lines
+    )
+    assert [peer for _, _, peer in who(text, "meraki_event_log")] == [
+        "198.51.100.7",
+        "198.51.100.7",
+        "198.51.100.8",
+        "198.51.100.8",
+    ]
+
+
+def test_many_lines_of_one_connection_and_many_connections_are_joined_in_even_time():
+    rows = [{"action": "other", "user": "", "client_address": "", "gateway": "gw"}] * 100_000
+    keys = [connections.Key("gw", "", str(number)) for number in range(100_000)]
+    rows[0] = rows[0] | {"client_address": "198.51.100.7"}
+    assert len(connections.joined(rows, keys)) == 100_000
+    one = [keys[0]] * 100_000
+    assert {row["client_address"] for row in connections.joined(rows, one)} == {"198.51.100.7"}
+
+
+# ------------------------------------------------------------------ names that break lines
+
+
+def test_apostrophe_in_a_name_hides_neither_name_nor_address():
+    line = "<134>1 1641976200.5 mx events client_vpn_connect user id 'o'brien' local ip 192.0.2.9 "
+    row = read("meraki_syslog", line + "connected from 198.51.100.7\n").sessions.iloc[0]
+    assert (row["user"], row["client_address"]) == ("o'brien", "198.51.100.7")
+
+
+def test_name_that_looks_like_more_details_does_not_move_the_address():
+    details = (
+        '"""local_ip: 192.0.2.9, user_id: a, remote_ip: 192.0.2.66, remote_ip: 198.51.100.7"""'
+    )
+    text = DASHBOARD + f'01/13/2022 09:30,,VPN client connected,"{details[1:-1]}"\n'
+    row = read("meraki_event_log", text).sessions.iloc[0]
+    assert (row["user"], row["client_address"]) == ("a, remote_ip: 192.0.2.66", "198.51.100.7")
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
+@pytest.mark.parametrize(
+    "kind", ["fortigate_log", "nps_database", "charon_syslog", "meraki_syslog"]
+)
+def test_line_does_not_end_at_marks_that_only_unicode_takes_for_ends(kind, mark):
+    lines = {
+        "fortigate_log": forti(user=f'"an{mark}na"'),
+        "nps_database": f'"RasBox","RAS",10/22/2006,09:13:09,1,"an{mark}na",,\n',
+        "charon_syslog": charon_lines(f"<l2tp|7> received EAP identity 'an{mark}na'"),
+        "meraki_syslog": "<134>1 1641976200.5 mx events client_vpn_connect user id "
+        f"'an{mark}na' local ip 192.0.2.9 connected from 198.51.100.7\n",
+    }
+    got = read(kind, lines[kind])
+    assert [gateways.clean(user) for user in got.sessions["user"]] == [
+        gateways.clean(f"an{mark}na")
+    ]
+    assert not got.problems["records_lost"].sum()
+
+
+def test_control_characters_reach_no_cell():
+    row = read("charon_syslog", charon_lines("<l2tp|7> received EAP identity 'a\x1b[31mb'"))
+    assert row.sessions.iloc[0]["user"] == "a [31mb"
+
+
+def test_quoted_name_of_the_ias_layout_may_hold_a_comma():
+    line = '192.0.2.1,"doe, j",10/22/2006,09:13:09,IAS,NPS1,4136,3,4142,16\n'
+    got = BY_KIND["nps_ias"].read(line.encode())
+    assert got.sessions["user"].tolist() == ["doe, j"]
+
+
+def test_character_references_of_dts_are_those_of_xml():
+    user = '<User-Name data_type="1">a&#150;b&#9999999;</User-Name>'
+    row = read("nps_dts_xml", element("01/12/2022 09:00:00", more=user)).sessions.iloc[0]
+    assert row["user"] == "a b&#9999999;"  # 150 is a control character, not a dash of Windows
+
+
+# ------------------------------------------------------------------ clocks
+
+
+def test_dts_hands_on_the_servers_offset_by_runs():
+    text = element("03/26/2022 09:00:00", "03/26/2022 08:00:00", 4)
+    text += element("03/26/2022 10:00:00", "03/26/2022 09:00:01", 4)
+    text += element("03/27/2022 09:00:00", "03/27/2022 07:00:00", 4)
+    want = [
+        (utc("2022-03-26T08:00"), utc("2022-03-26T09:00"), 60),
+        (utc("2022-03-27T07:00"), utc("2022-03-27T07:00"), 120),
+    ]
+    rows = [
+        {"host": "NPS1", "start": start, "end": end, "source": "nps_dts"}
+        | {"offset_low": offset, "offset_high": offset}
+        for start, end, offset in want
+    ]
+    pd.testing.assert_frame_equal(read("nps_dts_xml", text).clocks, schema.frame("clocks", rows))
+
+
+def test_dts_of_two_servers_keeps_their_clocks_apart():
+    text = element("01/12/2022 09:00:00", "01/12/2022 08:00:00", 4)
+    other = element("01/12/2022 03:30:00", "01/12/2022 08:30:00", 4).replace("NPS1", "NPS2")
+    got = read("nps_dts_xml", text + other + element("01/12/2022 09:45:00"))
+    assert got.clocks[["host", "offset_low"]].to_numpy().tolist() == [["NPS1", 60], ["NPS2", -300]]
+    assert times(got.sessions.iloc[1]) == exactly("2022-01-12T08:30")
+
+
+def test_dts_offsets_that_no_zone_has_together_are_handed_to_nobody():
+    text = element("01/12/2022 09:00:00", "01/12/2022 08:00:00", 4)
+    text += element("01/12/2022 09:01:00", "01/12/2022 03:01:00", 4)
+    assert read("nps_dts_xml", text).clocks.empty
+
+
+def test_dts_offset_does_not_hold_through_a_silence_in_which_summer_came_and_went():
+    text = element("01/12/2022 09:00:00", "01/12/2022 08:00:00", 4)
+    text += element("07/12/2022 09:00:00")
+    text += element("11/12/2022 09:00:00", "11/12/2022 08:00:00", 4)
+    got = read("nps_dts_xml", text)
+    assert times(got.sessions.iloc[1]) == between("2022-07-12T07:00", "2022-07-12T09:00")
+
+
+def test_order_of_days_is_told_by_the_order_of_the_records():
+    days = ["01/11/2022", "01/12/2022", "02/01/2022", "02/02/2022"]  # 11 and 12 January, February
+    text = "".join(f'"RasBox","RAS",{day},09:13:09,1,"anna",,\n' for day in days)
+    got = read("nps_database", text)
+    assert times(got.sessions.iloc[0]) == between("2022-01-10T19:13:09", "2022-01-11T21:13:09")
+
+
 # ------------------------------------------------------------------ hostile
 
 HEADS = {
@@ -705,6 +874,8 @@ HEADS = {
     "nps_database": '"RasBox","RAS",10/22/2006,09:13:09,1,"anna",,\n',
     "nps_ias": "192.0.2.1,anna,10/22/2006,09:13:09,IAS,NPS1,4136,3\n",
     "fortigate_log": forti(),
+    "gateway_dialect": 'id=firewall sn=0000000001 time="2022-01-12 08:30:00 UTC" fw=192.0.2.1 m=1080 '
+    'msg="SSL VPN zone remote user login allowed" src=198.51.100.7:51000:X1 usr="anna"\n',
 }
 
 
@@ -870,35 +1041,6 @@ def test_simulated_gateway_is_silent_about_tries_that_never_reach_it(world, writ
 def test_simulated_event_log_is_newest_first(written):
     got = read("meraki_event_log", written).sessions
     assert got["time"].is_monotonic_decreasing
-
-
-@cache
-def _office():
-    return grow(load_scenario("founding-office"), seed=1)
-
-
-NAMES = st.text(
-    st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=20
-)
-
-
-@given(
-    user=NAMES.filter(lambda name: name not in gateways.knowledge()["nothing"]),
-    minutes=st.integers(0, 40_000),
-)
-@settings(max_examples=50, deadline=None)
-def test_event_written_by_the_simulator_reads_back_whatever_the_user_is_called(user, minutes):
-    world = _office()
-    time = datetime(2022, 1, 3, tzinfo=UTC) + timedelta(minutes=minutes % 57_000)
-    details = f"local_ip: 192.0.2.9, user_id: {user}, remote_ip: 198.51.100.7"
-    entry = gateway.Entry(time=time, client="", kind=gateway.CONNECTED, details=details)
-    anchor = gateway.Entry(
-        time=datetime(2022, 1, 13, tzinfo=UTC), client="", kind=gateway.CONNECTED, details="x"
-    )  # decides the order of the file
-    lines = [DASHBOARD.strip(), gateway._line(world, entry), gateway._line(world, anchor)]
-    row = read("meraki_event_log", "\n".join(lines)).sessions.iloc[0]
-    assert (row["user"], row["client_address"]) == (user, "198.51.100.7")
-    assert times(row) == from_minute(time.strftime("%Y-%m-%dT%H:%M"))
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def test_read_day_refuses_what_is_no_date(value):
 
 def test_read_day_spans_both_readings_when_undecided():
     when = dates.read_day("1/12/2022", "undecided")
-    assert when == dates.either([date(2022, 1, 12), date(2022, 12, 1)])
+    assert when == dates.either(date(2022, 1, 12), date(2022, 12, 1))
     assert when.date is None
     assert when.low == utc("2022-01-11T10:00")
     assert when.high == utc("2022-12-02T12:00")
@@ -308,7 +308,7 @@ def test_com_history_keeps_the_whole_entries_of_a_cut_file():
     data = json.dumps([ours(), ours(), powershell()], indent=1).encode()
     read = com_history.read(data[:-40])
     assert len(read.updates) == 2
-    assert "2 whole entries" in read.problems["reason"].item()
+    assert "the file ends inside" in read.problems["reason"].item()
     assert pd.isna(read.problems["records_lost"].item())
 
 
@@ -541,7 +541,7 @@ def test_readers_stay_alone_on_their_own_format():
         "evtx": b"ElfFile\0" + bytes(120),
     }
     for kind, head in heads.items():
-        assert [reader.kind for reader in readers.READERS if reader.sniff(head)] == [kind]
+        assert readers.claims(head) == (kind,)
 
 
 def test_read_updates_fills_path_and_host_and_keeps_the_problems(tmp_path):
@@ -635,7 +635,7 @@ def test_inventories_hold_the_truth_of_every_simulated_row(world, dump):
         assert got["kb"].tolist() == [fix.kb for fix in true]
         assert set(got["host"]) == {host.name}
         for fix, (_, row) in zip(true, got.iterrows(), strict=True):
-            midnight = datetime(fix.day.year, fix.day.month, fix.day.day)  # noqa: DTZ001  # local
+            midnight = datetime(fix.day.year, fix.day.month, fix.day.day)  # local
             start, end = (world.window.utc(midnight + timedelta(days=n)) for n in (0, 1))
             assert row["date_low"] <= start < end <= row["date_high"]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
 import subprocess
 import sys
+import zipfile
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -83,9 +85,22 @@ revision = 1415
 """
 
 
+AS_HANDED = re.compile(r"^(handed|exports|gateway_log) = .*\n", re.MULTILINE)
+
+
 @pytest.fixture(scope="module")
-def office(tmp_path_factory):
-    return simulate("founding-office", seed=SEED, out=tmp_path_factory.mktemp("office") / "out")
+def handed(tmp_path_factory):
+    """The founding office as it is handed over: folders, archives, an export, a gateway's log."""
+    return simulate("founding-office", seed=SEED, out=tmp_path_factory.mktemp("handed") / "out")
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory, root):
+    """The same office, every host a folder of logs."""
+    folder = tmp_path_factory.mktemp("office")
+    text = (root / "kitlib/simulate/scenarios/founding-office.toml").read_text("utf-8")
+    (folder / "founding-office.toml").write_text(AS_HANDED.sub("", text), encoding="utf-8")
+    return simulate(folder / "founding-office.toml", seed=SEED, out=folder / "out")
 
 
 @pytest.fixture(scope="module")
@@ -265,8 +280,62 @@ def test_simulate_writes_a_folder_a_host_and_the_truth_and_nothing_else(office):
         assert {"Application.evtx", "System.evtx", "Setup.evtx"} < files
 
 
-def test_founding_office_stays_under_its_size(office):
-    sizes = [path.stat().st_size for path in office.rglob("*") if path.is_file()]
+def zipped(handed, name):
+    (archive,) = handed.glob(f"Collection-{name}.*.zip")
+    with zipfile.ZipFile(archive) as opened:
+        return {member: opened.read(member) for member in opened.namelist()}
+
+
+def test_however_files_are_handed_over_they_are_the_same(office, handed):
+    plain, packed = contents(office), contents(handed)
+    other = {"PC-HUGO/System.xml", "gateway/event-log.csv"}
+    collected = {name for name in packed if name.endswith(".zip")}
+    for name in packed.keys() - other - collected:
+        assert packed[name] == plain[name], name
+    for host in ("LT-IDA", "LT-KLARA"):
+        uploads = {
+            member.rpartition("/")[2]: content
+            for member, content in zipped(handed, host).items()
+            if member.startswith("uploads/auto/C%3A/")
+        }
+        own = {n.partition("/")[2]: c for n, c in plain.items() if n.startswith(f"{host}/")}
+        assert uploads == own
+
+
+def test_a_collection_holds_the_collectors_own_files(handed):
+    members = zipped(handed, "LT-IDA")
+    listed = [json.loads(line) for line in members["uploads.json"].splitlines()]
+    assert {row["vfs_path"] for row in listed} == {m for m in members if m.startswith("uploads/")}
+    assert json.loads(members["client_info.json"])["Hostname"] == "LT-IDA"
+
+
+def test_a_log_as_xml_has_the_records_of_the_log(office, handed):
+    written = (handed / "PC-HUGO" / "System.xml").read_text("utf-8")
+    told = [int(number) for number in re.findall(r"<EventRecordID>(\d+)</EventRecordID>", written)]
+    assert told == [row[0] for row in records(office / "PC-HUGO" / "System.evtx")]
+
+
+def test_the_gateway_names_every_user_who_got_in(handed, world):
+    rows = list(csv.reader((handed / "gateway" / "event-log.csv").read_text("utf-8").splitlines()))
+    assert rows[0] == ["Time(CET)", "Client", "Event type", "Details"]
+    named = {found[1] for row in rows if (found := re.search(r"user_id: (\w+),", row[3]))}
+    got_in = {
+        host.user
+        for host in world.hosts
+        for attempt in host.attempts
+        if attempt.outcome == "success"
+    }
+    assert named == got_in
+
+
+def test_systeminfo_is_in_german_and_in_the_consoles_code_page(handed):
+    text = (handed / "PC-BERND" / "systeminfo.txt").read_bytes().decode("cp850")
+    assert "Verfügbarer physischer Speicher" in text
+    assert "[01]: KB5010791" in text
+
+
+def test_founding_office_stays_under_its_size(handed):
+    sizes = [path.stat().st_size for path in handed.rglob("*") if path.is_file()]
     assert sum(sizes) < 15_000_000
 
 
@@ -398,7 +467,7 @@ def test_servicing_records_come_in_both_shapes(office):
 
 
 def test_daily_noise_holds_store_apps_without_kb_and_definitions_with_one(office):
-    rows = [r for r in records(office / "LT-KLARA" / "System.evtx") if r[3] == 19]
+    rows = [r for r in records(office / "LT-LEON" / "System.evtx") if r[3] == 19]
     store = [r for r in rows if r[5]["serviceGuid"].startswith("855E8A7C")]
     defender = [r for r in rows if "KB2267602" in r[5]["updateTitle"]]
     assert store
@@ -407,7 +476,7 @@ def test_daily_noise_holds_store_apps_without_kb_and_definitions_with_one(office
 
 
 def test_a_host_that_sleeps_or_is_off_writes_nothing(office, world):
-    for name in ("LT-KLARA", "PC-HUGO"):
+    for name in ("LT-LEON", "PC-JONAS"):
         host = host_of(world, name)
         spans = (*host.presence.sleeps, *host.presence.offs)
         slack = timedelta(seconds=46)

@@ -99,7 +99,9 @@ def test_read_evidence_gives_every_table_its_schema(office):
         schema.check(table, getattr(evidence, table))
     assert len(evidence.events) == 6
     assert len(evidence.updates) == 2
-    assert evidence.problems.empty
+    # The dump of WS2 states a local day, and nothing of WS2 tells its offset from UTC.
+    assert list(evidence.problems["path"]) == ["WS2/hotfix.csv"]
+    assert "nothing in the evidence tells the UTC offset" in evidence.problems["reason"].item()
 
 
 def test_read_evidence_lists_every_file_with_its_hash(office):
@@ -206,7 +208,8 @@ def test_read_evidence_counts_the_same_content_once(tmp_path):
     assert len(evidence.events) == 6
     files = evidence.files.set_index("path")
     assert files["records"].to_dict() == {"a/x.evtx": 3, "b/y.evtx": 0, "c/z.evtx": 3}
-    assert evidence.problems.empty
+    assert reasons(evidence, "b/y.evtx") == ["the same content as a/x.evtx: counted once"]
+    assert evidence.problems["records_lost"].tolist() == [0]
 
 
 def test_read_evidence_counts_a_record_in_two_logs_once_and_says_so(tmp_path):
@@ -304,8 +307,8 @@ def bad(tmp_path):
         ("really-json.evtx", "com_history_json", "its name says .evtx, its content is com_history"),
         ("rubbish.evtx", "unknown", "its name says .evtx, its content does not"),
         ("empty.evtx", "empty", "the file is empty (zero bytes)"),
-        ("hive", "unknown", "a registry hive: not a format the kit reads"),
-        ("deep.json", "com_history_json", "the reader failed: RecursionError"),
+        ("hive", "registry_hive", "cut off in its header"),
+        ("deep.json", "com_history_json", "broken JSON: nested too deep"),
         ("notes.docx", "archive", "damaged"),
         ("cut.evtx", "evtx", ""),
     ],

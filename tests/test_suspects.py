@@ -10,7 +10,7 @@ import worlds_cause as w
 from worlds_cause import BAD, DECEMBER, FIX, PATCHED, World, day
 
 from kitlib import schema
-from kitlib.cause import make_episodes
+from kitlib.attempts import make_episodes
 from kitlib.incident import load_incident
 from kitlib.suspects import bad_spans, cured_spans, find_suspects, in_effect
 

@@ -1,8 +1,9 @@
 """Readers: one file format each, bytes in, rows out.
 
-`READERS` is the registry. The first reader whose `sniff` accepts the beginning of a file reads
-it; names and extensions are never asked. A new format is one module with ``KIND``, ``sniff`` and
-``read``, and one line here.
+`READERS` is the registry. What a file is, ``sniffing.toml`` tells by its beginning; names and
+extensions are never asked. A new format is one module with ``KIND`` and ``read``, a row of that
+table, and one line here. A reader without a row brings a `sniff` of its own, and is asked where no
+row fits.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kitlib.errors import FormatError, UsageError
-from kitlib.readers import com_history, event_exports, evtx, hotfix, wmic
+from kitlib.readers import com_dialects, com_history, event_exports, evtx, hotfix, sniffing, wmic
 from kitlib.readers.base import HEAD_BYTES, Parsed, Problems, Reader, parsed
-from kitlib.readers.chunks import CHUNK_MAGIC, FILE_HEADER
 from kitlib.readers.gateway_logs import GATEWAYS
+from kitlib.readers.sniffing import Head, tabled
 from kitlib.readers.update_dialects import UPDATE_READERS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
 
 __all__ = [
@@ -25,17 +28,12 @@ __all__ = [
     "READERS",
     "Parsed",
     "Reader",
+    "claims",
     "parsed",
     "read_updates",
     "reader_for",
     "sniff",
 ]
-
-
-def _is_evtx(head: bytes) -> bool:
-    """Accept a log whose file header is damaged: the chunks behind it can still be read."""
-    chunk_at = (0, FILE_HEADER)
-    return evtx.sniff(head) or any(head[at:].startswith(CHUNK_MAGIC) for at in chunk_at)
 
 
 def _read_evtx(data: bytes) -> Parsed:
@@ -44,24 +42,43 @@ def _read_evtx(data: bytes) -> Parsed:
 
 
 READERS: Final[tuple[Reader, ...]] = (
-    Reader(evtx.KIND, _is_evtx, _read_evtx),
+    tabled(evtx.KIND, _read_evtx),
     *event_exports.READERS,
     *UPDATE_READERS,
-    Reader(com_history.KIND, com_history.sniff, com_history.read),
-    Reader(wmic.KIND, wmic.sniff, wmic.read),
-    Reader(hotfix.KIND, hotfix.sniff, hotfix.read),
+    *com_dialects.READERS,
+    tabled(com_history.KIND, com_history.read),
+    tabled(wmic.KIND, wmic.read),
+    tabled(hotfix.KIND, hotfix.read),
     *GATEWAYS,
 )
-"""Every format the kit reads; first match wins."""
+"""Every format the kit reads."""
 
-_EVENT_LOGS: Final = frozenset(
-    {evtx.KIND, *(reader.kind for reader in (*event_exports.READERS, *GATEWAYS))}
-)
+_BY_KIND: Final = {reader.kind: reader for reader in READERS}
 
 
 def reader_for(head: bytes) -> Reader | None:
     """Return the reader for a file that begins with `head`, or None."""
-    return next((reader for reader in READERS if reader.sniff(head)), None)
+    row = next(sniffing.claims(Head(head[:HEAD_BYTES])), None)
+    if row is not None:
+        return _BY_KIND[row.kind]
+    return next((reader for reader in _untabled() if reader.sniff(head)), None)
+
+
+def _untabled() -> Iterator[Reader]:
+    tabled_kinds = {row.kind for row in sniffing.formats()}
+    return (reader for reader in READERS if reader.kind not in tabled_kinds)
+
+
+def claims(head: bytes) -> tuple[str, ...]:
+    """Name every format that a file that begins with `head` could be; the first is taken.
+
+    Examples
+    --------
+    >>> claims(b'[{"client_app_id": "", "result_code": "", "operation": ""}]')
+    ('osquery_update_history', 'com_history_json')
+    """
+    others = (reader.kind for reader in _untabled() if reader.sniff(head))
+    return (*(row.kind for row in sniffing.claims(Head(head[:HEAD_BYTES]))), *others)
 
 
 def sniff(head: bytes) -> str:
@@ -108,7 +125,8 @@ def read_updates(path: str | Path, *, host: str = "") -> pd.DataFrame:
         raise UsageError(f"there is no file {file}")
     data = file.read_bytes()
     reader = reader_for(data[:HEAD_BYTES])
-    if reader is None or reader.kind in _EVENT_LOGS:
+    others = {row.kind for row in sniffing.formats() if row.holds != "update history"}
+    if reader is None or reader.kind in others:
         found = f"it is {reader.kind}" if reader else "it is not a format the kit reads"
         raise FormatError(f"{file} is not an update history: {found}")
     rows = reader.read(data)

@@ -45,6 +45,7 @@ class Parsed:
     updates: pd.DataFrame
     sessions: pd.DataFrame
     problems: pd.DataFrame
+    clocks: pd.DataFrame
 
     @property
     def records(self) -> int:
@@ -58,6 +59,7 @@ def parsed(
     updates: pd.DataFrame | None = None,
     sessions: pd.DataFrame | None = None,
     problems: pd.DataFrame | Iterable[Mapping[str, Any]] = (),
+    clocks: Iterable[Mapping[str, Any]] = (),
 ) -> Parsed:
     """Bundle what a reader has, with empty tables for the rest.
 
@@ -67,6 +69,9 @@ def parsed(
         Frames of the tables of these names; missing means no rows.
     problems
         A frame of table `problems`, or its rows as mappings.
+    clocks
+        Rows of table `clocks`: what the file says about its host's UTC offset. Equal ones in a
+        row are to be one, see `kitlib.readers.offsets`.
     """
     return Parsed(
         events=schema.empty("events") if events is None else events,
@@ -75,6 +80,7 @@ def parsed(
         problems=problems
         if isinstance(problems, pd.DataFrame)
         else schema.frame("problems", problems),
+        clocks=schema.frame("clocks", clocks),
     )
 
 
@@ -87,8 +93,8 @@ class Reader:
     kind
         Its name in `files.kind` and, for update histories, in `updates.source_kind`.
     sniff
-        Takes the first `HEAD_BYTES` of a file and says whether this reader is for it. It looks
-        at the content only: names lie.
+        Takes the first `HEAD_BYTES` of a file and says whether this reader can be for it. It looks
+        at the content only: names lie. `kitlib.readers.sniffing.tabled` makes it of the table.
     read
         Takes the whole file. It may raise on a hopeless one; `kitlib.ingest` turns that into a
         row of `problems`.

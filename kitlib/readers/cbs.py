@@ -1,9 +1,9 @@
 """`CBS.log` of Windows servicing: when a package changed its state, in local time without a zone.
 
 The file gives its own offset away: CSI lines repeat their local time in UTC behind an ``@``. A
-change between two such marks that agree is an instant, basis ``offset``; one beside a single mark,
-or between two that differ (clocks went on or back), is the span of what is possible; without any
-mark it is a local time of unknown zone.
+change between two such marks that agree, not a month apart, is an instant, basis ``offset``; one
+beside a single mark, or between two that differ (clocks went on or back) or lie further apart, is
+the span of what is possible; without any mark it is a local time of unknown zone.
 
 Rows come from the line servicing writes when a package change is complete. A package that was not
 to change its state (a feature of it was) is left out, as is everything else: this is a trace of
@@ -19,8 +19,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+import pandas as pd
+
 from kitlib import schema
 from kitlib.readers import dates, text
+from kitlib.readers import offsets as stated
 from kitlib.readers.base import Parsed, parsed
 from kitlib.readers.lines import Lines
 from kitlib.readers.remarks import Remarks
@@ -38,7 +41,6 @@ TARGETS: Final[Mapping[str, str]] = {
 """Operation by the state a package was to get; other targets (staged, resolved) prepare only."""
 
 _STAMP: Final = r"^(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d), \w{4,7}\s{1,40}"
-_LINE: Final = re.compile(rf"{_STAMP}(?:CBS|CSI)\s", re.MULTILINE)
 _MARK: Final = re.compile(
     rf"{_STAMP}CSI\s{{1,10}}[0-9a-f]{{8}}@"
     r"(\d{4})/(\d{1,2})/(\d{1,2}):(\d{1,2}):(\d\d):(\d\d)\.\d",
@@ -65,19 +67,17 @@ class _Offsets:
 
     at: list[int]
     offset: list[timedelta]
+    utc: list[datetime]
 
     def around(self, position: int) -> list[timedelta]:
         """Return the offsets that are possible at a place of the text; none if not known."""
         after = bisect(self.at, position)
-        near = self.offset[max(after - 1, 0) : after + 1]
-        if len(near) == 2 or not near:
+        beside = slice(max(after - 1, 0), after + 1)
+        near, utc = self.offset[beside], self.utc[beside]
+        if not near or (len(near) == 2 and abs(utc[1] - utc[0]) <= stated.SURE):
             return near
-        return [near[0] - _HOUR, near[0], near[0] + _HOUR]  # clocks may have changed since
-
-
-def sniff(head: bytes) -> bool:
-    """Tell it by a line of the servicing stack."""
-    return _LINE.search(text.decode(head, partial=True).text) is not None
+        # Clocks may have changed since, or to and fro between two marks far apart.
+        return [min(near) - _HOUR, *near, max(near) + _HOUR]
 
 
 def read(data: bytes) -> Parsed:
@@ -91,8 +91,8 @@ def read(data: bytes) -> Parsed:
     Returns
     -------
     Parsed
-        `updates`, one row a change of a package's state; `problems` with what is known of the
-        offset and what is not.
+        `updates`, one row a change of a package's state; `clocks`, the offsets of the UTC marks;
+        `problems` with what is not known of the offset.
     """
     decoded = text.decode(data)
     problems = Remarks()
@@ -111,11 +111,19 @@ def read(data: bytes) -> Parsed:
                 reason = "its time is none: taken as unknown"
                 problems.append({"place": place, "reason": reason, "records_lost": 0})
     problems.extend(_remarks(rows))
-    return parsed(updates=schema.frame("updates", rows), problems=problems)
+    return parsed(updates=schema.frame("updates", rows), problems=problems, clocks=_clocks(offsets))
+
+
+def _clocks(offsets: _Offsets) -> list[dict[str, Any]]:
+    marks = (
+        (pd.Timestamp(utc).as_unit("ns"), int(offset.total_seconds() // 60))
+        for utc, offset in zip(offsets.utc, offsets.offset, strict=True)
+    )
+    return stated.runs(marks, source=KIND)
 
 
 def _offsets(whole: str) -> _Offsets:
-    found = _Offsets([], [])
+    found = _Offsets([], [], [])
     for mark in _MARK.finditer(whole):
         shown, utc = dates.wall(mark.groups()[:6]), dates.wall(mark.groups()[6:])
         if shown is None or utc is None:
@@ -124,6 +132,7 @@ def _offsets(whole: str) -> _Offsets:
         if abs(shown - utc - offset) <= _SLACK and -dates.WEST <= offset <= dates.EAST:
             found.at.append(mark.start())
             found.offset.append(offset)
+            found.utc.append(utc)
     return found
 
 
@@ -168,8 +177,8 @@ def _remarks(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     local = sum(row["date_basis"] == "local" for row in rows)
     if local:
         reason = (
-            f"{local} of {len(rows)} times are local and no UTC marks around them tell the offset: "
-            "each is given as the span of the offsets that are possible"
+            f"{local} of {len(rows)} times are local and no UTC marks around them in this file tell "
+            "the offset"
         )
         yield {"reason": reason, "records_lost": 0}
     if not rows:

@@ -2,8 +2,11 @@
 
 One grammar, ``NN[SUB] <connection|id> text``, under the envelopes of `kitlib.readers.syslog`.
 Lines that are about a connection become rows; the daemon's own housekeeping is counted and left
-out. VyOS logs each line a second time under the unit's name: those twins count once. BSD stamps
-have no year: their rows have no time, unless the caller bounds it, and keep the whole line.
+out. What one line of a connection says of its user and peer is given to the others: see
+`kitlib.readers.connections`.
+
+VyOS logs each line a second time under the unit's name: those twins count once. BSD stamps have
+no year: their rows have no time, and keep the stamp in their message.
 
 What the words mean stands in ``gateways.toml``.
 """
@@ -15,7 +18,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from kitlib import schema
-from kitlib.readers import gateways, syslog, text
+from kitlib.readers import connections, gateways, syslog, text
 from kitlib.readers.base import Parsed, parsed
 from kitlib.readers.dates import UNKNOWN
 
@@ -29,29 +32,19 @@ _APP: Final = re.compile(r"charon(?:-systemd|-nm)?")
 _MESSAGE: Final = re.compile(
     r"(?:\d\d\[(?P<part>[A-Z]{3})\] )?(?:<(?P<connection>[^>]{1,200})> ?)?(?P<words>.*)", re.DOTALL
 )
-_HEAD: Final = 60
-
-
-def sniff(head: bytes) -> bool:
-    """Tell it by a syslog line of charon among the first lines."""
-    lines = text.decode(head, partial=True).text.splitlines()[:_HEAD]
-    return any(_is_charon(line) for line in map(syslog.parse, lines) if line)
 
 
 def _is_charon(line: syslog.Line) -> bool:
     return _APP.fullmatch(line.app) is not None
 
 
-def read(data: bytes, *, between: syslog.Span | None = None) -> Parsed:
+def read(data: bytes) -> Parsed:
     """Read a syslog file with lines of charon.
 
     Parameters
     ----------
     data
         The whole file; lines of other programs are left out.
-    between
-        Earliest and latest instant at which it can have been written; decides the year of BSD
-        stamps where only one is possible.
 
     Returns
     -------
@@ -60,28 +53,28 @@ def read(data: bytes, *, between: syslog.Span | None = None) -> Parsed:
     """
     decoded = text.decode(data)
     notes = gateways.Notes(decoded.note)
-    lines = list(_lines(decoded.text, between, notes))
+    lines = list(_lines(decoded.text, notes))
     twins = Counter(_key(line) for _, line in lines if line.app == "charon")
-    rows = []
+    rows, keys = [], []
     for number, line in lines:
         if line.app != "charon" and twins[_key(line)]:
             twins[_key(line)] -= 1
             notes.add("the same line stands there a second time under charon-systemd: counted once")
             continue
-        made = _row(number, line, notes)
+        fields = cut(line.text) | {"gateway": line.host}
+        made = _row(number, line, fields, notes)
         if made:
             rows.append(made)
-    return parsed(sessions=schema.frame("sessions", rows), problems=notes.rows())
+            keys.append(connection(fields, process=line.pid))
+    told = connections.joined(rows, keys)
+    return parsed(sessions=schema.frame("sessions", told), problems=notes.rows())
 
 
-def _lines(
-    whole: str, between: syslog.Span | None, notes: gateways.Notes
-) -> Iterator[tuple[int, syslog.Line]]:
-    for number, raw in enumerate(whole.splitlines(), 1):
-        line = syslog.parse(raw, between=between)
+def _lines(whole: str, notes: gateways.Notes) -> Iterator[tuple[int, syslog.Line]]:
+    for number, raw in gateways.lines(whole, notes):
+        line = syslog.parse(raw)
         if line is None:
-            if raw.strip():
-                notes.add("no line of syslog", line=number, lost=True)
+            notes.add("no line of syslog", line=number, lost=True)
         elif _is_charon(line):
             yield number, line
         else:
@@ -93,9 +86,9 @@ def _key(line: syslog.Line) -> tuple[str, str, str]:
     return line.stamp, line.pid, found["words"] if found else line.text
 
 
-def _row(number: int, line: syslog.Line, notes: gateways.Notes) -> gateways.Row | None:
-    fields = cut(line.text)
-    fields["gateway"] = line.host
+def _row(
+    number: int, line: syslog.Line, fields: gateways.Fields, notes: gateways.Notes
+) -> gateways.Row | None:
     if not fields["connection"] and not gateways.means_something(DIALECT, fields):
         notes.add("a line about no connection (the daemon's own affairs): left out", line=number)
         return None
@@ -103,17 +96,14 @@ def _row(number: int, line: syslog.Line, notes: gateways.Notes) -> gateways.Row 
     if when is None:
         notes.add("its time is none: left open", line=number)
     elif line.yearless:
-        notes.add(_YEARLESS[when is UNKNOWN], line=number)
+        notes.add(_YEARLESS, line=number)
     elif when.basis != "utc" and when.date is None:
         notes.add("the time states no zone: given as the span of all zones", line=number)
     kept = f"{line.stamp} {line.text}" if line.yearless or when is None else line.text
     return gateways.row(DIALECT, fields, when or UNKNOWN, kept)
 
 
-_YEARLESS: Final = {
-    True: "the time states no year (BSD syslog): the row has none; its message keeps the stamp",
-    False: "the time states neither year nor zone (BSD syslog): given as a span",
-}
+_YEARLESS: Final = "the time states no year (BSD syslog); the message keeps the stamp"
 
 
 def cut(message: str) -> gateways.Fields:
@@ -128,3 +118,19 @@ def cut(message: str) -> gateways.Fields:
     if found is None:
         return {"text": message, "connection": ""}
     return {"text": found["words"].strip(), "connection": found["connection"] or ""}
+
+
+def connection(fields: gateways.Fields, *, process: str = "") -> connections.Key | None:
+    """Return which connection of which daemon a cut line is of; None if it bears no tag.
+
+    Parameters
+    ----------
+    fields
+        As `cut` gives them, with ``gateway``.
+    process
+        The daemon's process id, where the envelope states it.
+    """
+    tag = fields.get("connection", "")
+    if not tag:
+        return None
+    return connections.Key(fields.get("gateway", ""), process, connections.number_of(tag))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kitlib import schema
 from kitlib.readers import dates, text
+from kitlib.readers import lines as lines_of
 from kitlib.readers.base import Parsed, parsed
 from kitlib.readers.hotfix import doubts
 from kitlib.readers.remarks import Remarks
@@ -47,7 +48,6 @@ _FIRST: Final = re.compile(rf"([^:|]{{1,80}}?)\s*:\s*({_IDENTITY})\s*")
 _TABLE: Final = re.compile(rf"\s*({_IDENTITY})\s*(?:\|[^|]*){{3,}}")
 _PAIR: Final = re.compile(r"([^:|]{1,80}?)\s*:(.*)")
 _ARTICLE: Final = re.compile(r"(?:kbid=|/help/|/kb/)(\d{6,8})(?!\d)")
-_HEAD_LINES: Final = 200
 _LONGEST_LINE: Final = 4000
 
 _LIST_FIELDS: Final = 4
@@ -65,12 +65,6 @@ class _Package:
     installed: str
     description: str = ""
     client: str = ""
-
-
-def sniff(head: bytes) -> bool:
-    """Tell it by a line that states a package identity."""
-    lines = _lines(text.decode(head, partial=True).text)[:_HEAD_LINES]
-    return any(_FIRST.fullmatch(line) or _TABLE.fullmatch(line) for line in lines)
 
 
 def read(data: bytes) -> Parsed:
@@ -103,7 +97,7 @@ def read(data: bytes) -> Parsed:
 def _lines(whole: str) -> list[str]:
     """Cut a text into lines; one longer than DISM prints is nothing to search in."""
     # What is piped through another console comes with doubled carriage returns.
-    lines = whole.replace("\r\r\n", "\n").splitlines()
+    lines = lines_of.split(whole.replace("\r\r\n", "\n"))
     return [line if len(line) <= _LONGEST_LINE else "" for line in lines]
 
 

@@ -1,11 +1,11 @@
-"""The readers of event exports, in the order in which they are tried.
+"""The readers of event exports, in the order of the table that tells them.
 
 What an export is, and what is done about what it has lost, is told in `kitlib.readers.exports`.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from kitlib.readers import (
     event_json,
@@ -16,19 +16,21 @@ from kitlib.readers import (
     get_winevent,
     hayabusa,
 )
-from kitlib.readers.base import Reader
+from kitlib.readers.sniffing import tabled
+
+if TYPE_CHECKING:
+    from kitlib.readers.base import Reader
 
 READERS: Final[tuple[Reader, ...]] = (
-    Reader(event_xml.KIND, event_xml.sniff, event_xml.read),
-    Reader(get_winevent.KIND_CLIXML, get_winevent.sniff_clixml, get_winevent.read_clixml),
-    *(Reader(dialect.kind, dialect.sniff, dialect.read) for dialect in event_json.DIALECTS[:3]),
-    Reader(evtxecmd.KIND_JSON, evtxecmd.sniff_json, evtxecmd.read_json),
-    Reader(get_winevent.KIND_JSON, get_winevent.sniff_json, get_winevent.read_json),
-    Reader(event_json.FLAT.kind, event_json.FLAT.sniff, event_json.FLAT.read),
-    Reader(evtxecmd.KIND_CSV, evtxecmd.sniff_csv, evtxecmd.read_csv),
-    Reader(hayabusa.KIND, hayabusa.sniff, hayabusa.read),
-    Reader(get_winevent.KIND_CSV, get_winevent.sniff_csv, get_winevent.read_csv),
-    Reader(get_eventlog.KIND, get_eventlog.sniff, get_eventlog.read),
-    Reader(event_viewer.KIND, event_viewer.sniff, event_viewer.read),
+    tabled(event_xml.KIND, event_xml.read),
+    tabled(get_winevent.KIND_CLIXML, get_winevent.read_clixml),
+    *(tabled(dialect.kind, dialect.read) for dialect in event_json.DIALECTS[:3]),
+    tabled(evtxecmd.KIND_JSON, evtxecmd.read_json),
+    tabled(get_winevent.KIND_JSON, get_winevent.read_json),
+    tabled(event_json.FLAT.kind, event_json.FLAT.read),
+    tabled(evtxecmd.KIND_CSV, evtxecmd.read_csv),
+    tabled(hayabusa.KIND, hayabusa.read),
+    tabled(get_winevent.KIND_CSV, get_winevent.read_csv),
+    tabled(get_eventlog.KIND, get_eventlog.read),
+    tabled(event_viewer.KIND, event_viewer.read),
 )
-"""Event Viewer's list comes last: it is known by its shape alone."""

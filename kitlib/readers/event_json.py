@@ -19,11 +19,9 @@ count, and only with a zone.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from kitlib.readers import text
 from kitlib.readers.element_json import as_text, elements
 from kitlib.readers.exports import (
     LEVELS,
@@ -59,8 +57,6 @@ class Dialect:
     ----------
     kind, label
         Name in `files.kind`, and for people.
-    keys
-        Each of these is found in the beginning of a file.
     row
         Makes the row of an object, or None if it is no event.
     remarks
@@ -69,19 +65,13 @@ class Dialect:
 
     kind: str
     label: str
-    keys: tuple[re.Pattern[str], ...]
     row: Callable[[Entry], Row | None]
     remarks: tuple[str, ...] = ()
-
-    def sniff(self, head: bytes) -> bool:
-        """Tell whether a file that begins so is of this dialect."""
-        begin = text.decode(head, partial=True).text.lstrip()
-        return begin[:1] in ("[", "{") and all(key.search(begin) for key in self.keys)
 
     def read(self, data: bytes) -> Parsed:
         """Read the whole file; objects that are no events are stated as lost."""
         whole, found = start(data)
-        for place, entry in objects(whole, found):
+        for place, entry in objects(whole, found.lose):
             row = self.row(entry)
             if row is None:
                 found.lose("an object that is no event", place=place)
@@ -89,10 +79,6 @@ class Dialect:
                 found.rows.append(row)
         remarks = [*self.remarks, *_numbered(found.rows)]
         return finish(found, label=self.label, remarks=remarks)
-
-
-def _key(*names: str, follows: str = "") -> re.Pattern[str]:
-    return re.compile(rf'"(?:{"|".join(map(re.escape, names))})"\s*:\s*{follows}')
 
 
 def _numbered(rows: Iterable[Row]) -> list[str]:
@@ -124,7 +110,6 @@ def _evtx_dump(entry: Entry) -> Row | None:
 EVTX_DUMP: Final = Dialect(
     "evtx_dump_json",
     "evtx_dump's JSON",
-    (_key("Event", follows=r"\{"), _key("System", follows=r"\{")),
     _evtx_dump,
     ("tenths of microseconds",),
 )
@@ -164,7 +149,6 @@ def _payload(entry: Mapping[str, Any]) -> dict[str, Any]:
 VELOCIRAPTOR: Final = Dialect(
     "velociraptor_json",
     "Velociraptor's parse_evtx",
-    (_key("System", follows=r"\{"), _key("EventID", follows=r'\{\s*"Value"')),
     _velociraptor,
     ("tenths of microseconds", "whether a number was hexadecimal"),
 )
@@ -268,9 +252,13 @@ def _word(value: str | None) -> str | None:
 WINLOGBEAT: Final = Dialect(
     "winlogbeat_json",
     "Winlogbeat's JSON",
-    (re.compile(r'"winlog"\s*:\s*\{|"winlog\.'), re.compile(r'"(?:winlog\.)?event_id"\s*:')),
     _winlogbeat,
-    ("numbers of task, opcode and keywords where it has words for them",),
+    (
+        "qualifiers, and numbers of task, opcode and keywords where it has words for them",
+        "values that are empty",
+        "whether a level is 0 or 4 (both are called information)",
+        "fractions of milliseconds, unless its settings kept them",
+    ),
 )
 
 
@@ -321,12 +309,6 @@ def _flat(entry: Entry) -> Row | None:
 FLAT: Final = Dialect(
     "flat_event_json",
     "a flat event JSON",
-    (
-        _key("EventID"),
-        _key("Hostname", "Computer"),
-        _key("Channel", "SourceName"),
-        _key("TimeCreated", "EventTime", "@timestamp"),
-    ),
     _flat,
     ("which fields are event data and which the shipper added",),
 )

@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from kitlib.readers import text
 from kitlib.readers.exports import (
     LEVELS,
     LOCAL_TIME,
@@ -30,26 +29,32 @@ from kitlib.readers.exports import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kitlib.readers.base import Parsed
     from kitlib.readers.payload import Row
+    from kitlib.readers.sniffing import Head
 
 KIND: Final = "event_viewer_text"
 
 _WHEN: Final = re.compile(
     r"\W*\d{1,4}\s?[./-]\s?\d{1,2}\s?[./-]\s?\d{1,4}\W.*?\d{1,2}[:.]\d\d([:.]\d\d)?\D*"
 )
-_LEVEL_TITLES: Final = frozenset({"level", "ebene"})
-_KEYWORD_TITLES: Final = frozenset({"keywords", "schlüsselwörter"})
+_LEVEL_TITLES: Final = frozenset({"level", "ebene", "niveau", "nivel"})
+_KEYWORD_TITLES: Final = frozenset({"keywords", "schlüsselwörter", "mots clés", "palabras clave"})
 
 
-def sniff(head: bytes) -> bool:
+def is_list(head: Head) -> bool:
     """Tell it by a first row that has one cell more than the header, and the right ones."""
-    begin = text.decode(head, partial=True).text
-    table = header(begin)
-    if table is None or len(table.titles) not in (5, 6) or '"' in begin.split("\n")[table.line - 1]:
+    table = head.table
+    if table is None or len(table.titles) not in (5, 6) or '"' in _line(head, table):
         return False
-    first = next((row for _, row in csv_rows(begin, table, Found())), [])
+    first = next((row for _, row in csv_rows(head.text, table, Found())), [])
     return len(first) == len(table.titles) + 1 and _time_place(first) > 0
+
+
+def _line(head: Head, table: Table) -> str:
+    return head.text.split("\n")[table.line - 1]
 
 
 def _time_place(row: list[str]) -> int:
@@ -81,8 +86,23 @@ def read(data: bytes) -> Parsed:
             found.lose("no event: its cells are not those of the list", place=f"line {line}")
     if loose:
         found.note(f"{loose} lines begin no event: taken as part of the message before them")
-    remarks = ["event data, but for what the message says", "fractions of seconds"]
+    remarks = [
+        "event data, but for what the message says",
+        "fractions of seconds",
+        "whether a level is 0 or 4 (both are shown as information)",
+        *(_unknown_words(found.rows, table.titles[0]) if table else ()),
+    ]
     return finish(found, label="an Event Viewer list", remarks=remarks)
+
+
+def _unknown_words(rows: list[Row], title: str) -> Iterator[str]:
+    """Say that the first column is in words that the kit has no meaning for."""
+    if title.lower() in _KEYWORD_TITLES:
+        return
+    spoken = (row.data["RenderingInfo"] for row in rows if row.level is None)
+    unknown = sorted({word for said in spoken if (word := said.get("Level") or said.get(title))})
+    if unknown:
+        yield f"the number of the level where its word is not known ({', '.join(unknown[:3])})"
 
 
 def _row(row: list[str], place: int, table: Table) -> Row:
@@ -92,7 +112,7 @@ def _row(row: list[str], place: int, table: Table) -> Row:
     )
     data: dict[str, Any] = {LOCAL_TIME: row[place].strip()}
     category = row[place + 3].strip() if len(row) > place + 3 else None
-    message = table.separator.join(row[place + 4 :]).strip()
+    message = table.separator.join(row[place + 4 :])
     data |= {"RenderingInfo": {**words, **_spoken(category, message)}}
     return make_row(fields, data)
 

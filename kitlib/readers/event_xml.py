@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from kitlib.readers import text
 from kitlib.readers.exports import Found, finish, instant, make_row, start
 from kitlib.readers.lines import Lines
 from kitlib.readers.payload import columns, payload
@@ -28,23 +27,7 @@ KIND: Final = "event_xml"
 
 _EVENT: Final = re.compile(r"<(?:\w{1,20}:)?Event(?=[\s>])")
 _AGAIN: Final = re.compile(r"<(?:\w{1,20}:)?Event(?:\s[^<>]*)?>\s*<(?:\w{1,20}:)?System[\s>]")
-_SNIFFED: Final = re.compile(
-    r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!DOCTYPE[^\[>]*(?:\[.*?\])?\s*>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*"
-    r"(?:<(?:\w{1,20}:)?Events?(?:\s[^<>]*)?/?>|<(\w{1,40})(?:\s[^<>]*)?>\s*<Event\s[^<>]*xmlns=)",
-    re.DOTALL,
-)
-_OTHER: Final = re.compile(r"<Event>\s*<Timestamp\b")
 """NPS accounting: its records are called Event as well."""
-
-
-def sniff(head: bytes) -> bool:
-    """Tell event XML by its first element; the root's name is free (``wevtutil /e:``)."""
-    begin = text.decode(head, partial=True).text
-    return (
-        "<" in begin[:200]
-        and _SNIFFED.match(begin) is not None
-        and _OTHER.search(begin[:4096]) is None
-    )
 
 
 def read(data: bytes) -> Parsed:

@@ -56,8 +56,8 @@ ENGINES: Final[dict[str, tuple[Decoder, ...]]] = {
 """Per engine name the decoders that are asked in turn for what the one before refused."""
 
 
-def sniff(head: bytes) -> bool:
-    """Tell by its first bytes whether a file is an event log."""
+def _is_log(head: bytes) -> bool:
+    """Tell by its first bytes whether a file is an event log whose header is whole."""
     return head[: len(FILE_MAGIC)] == FILE_MAGIC
 
 
@@ -171,7 +171,7 @@ def _refuse(head: bytes, slots: list[Slot], name: str) -> None:
     where = f"{name}: " if name else ""
     if not head:
         raise FormatError(f"{where}the file is empty (0 bytes)")
-    if not sniff(head) and not any(slot.state == "chunk" for slot in slots):
+    if not _is_log(head) and not any(slot.state == "chunk" for slot in slots):
         raise FormatError(f"{where}not a Windows event log: neither its mark nor a chunk was found")
 
 
@@ -220,7 +220,7 @@ def _place(chunk: Chunk, record: Record) -> str:
 
 
 def _file_problems(head: bytes, slots: list[Slot], unsure: list[int]) -> Iterator[Problem]:
-    if not sniff(head):
+    if not _is_log(head):
         yield _problem("", "the file header is damaged; the chunks were read all the same", 0)
     if not slots:
         yield _problem("", f"the file ends before its first chunk ({len(head)} bytes)", None)

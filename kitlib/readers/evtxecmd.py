@@ -1,10 +1,13 @@
 """EvtxECmd's CSV and JSON: one line a record, the event data as JSON in ``Payload``.
 
 Times are UTC without saying so (``yyyy-MM-dd HH:mm:ss.fffffff``) unless ``--dt`` changed them.
-Version, task, opcode, qualifiers and activity id have no column. The values of classic events, which have no
-names, are joined by commas into one text, which cannot be taken apart again: it is the one entry
-of ``Data``. The columns that EvtxECmd's maps fill (``PayloadData1`` and so on) repeat the event
-data; they are kept, with ``@`` before their names, only where there is no ``Payload``.
+Version, task, opcode, qualifiers and activity id have no column. The values of classic events, which
+have no names, are joined by commas into one text, which cannot be taken apart again unless their
+number is known (`kitlib.readers.messages`): it is the one entry of ``Data``. In named text the
+program puts a comma and a blank for control characters, invisible marks and whatever is beyond
+U+FFFF (its source: Unicode category C, to which .NET counts the halves of pairs). The columns that
+EvtxECmd's maps fill (``PayloadData1`` and so on) repeat the event data; they are kept, with ``@``
+before their names, only where there is no ``Payload``.
 """
 
 from __future__ import annotations
@@ -12,7 +15,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from kitlib.readers import text
 from kitlib.readers.element_json import as_text, elements
 from kitlib.readers.exports import (
     LEVELS,
@@ -29,6 +31,7 @@ from kitlib.readers.exports import (
     start,
 )
 from kitlib.readers.json_objects import objects
+from kitlib.readers.messages import restore
 from kitlib.readers.payload import nanoseconds, payload
 
 if TYPE_CHECKING:
@@ -55,14 +58,12 @@ COLUMNS: Final[Mapping[str, str]] = {
 """EvtxECmd's columns, lower case, and ours."""
 
 _MAPPED: Final = re.compile(r"payloaddata\d|username|remotehost|executableinfo|mapdescription")
-_NEEDED: Final = frozenset({"timecreated", "eventid", "eventrecordid", "provider", "channel"})
-_REMARKS: Final = ("version, task, opcode, qualifiers and activity id",)
-
-
-def sniff_csv(head: bytes) -> bool:
-    """Tell the CSV by its columns."""
-    table = header(text.decode(head, partial=True).text)
-    return table is not None and set(table.names) >= _NEEDED
+_REMARKS: Final = (
+    "version, task, opcode, qualifiers and activity id",
+    "the number of keywords where it has words for them",
+    "line breaks, other control characters and characters beyond U+FFFF in named text (', ' is there)",
+    "whether process and thread are 0 or not stated",
+)
 
 
 def read_csv(data: bytes) -> Parsed:
@@ -75,22 +76,10 @@ def read_csv(data: bytes) -> Parsed:
     return _finished(found)
 
 
-_KEYS: Final = [
-    re.compile(rf'"{name}"\s*:')
-    for name in ("EventRecordId", "EventId", "TimeCreated", "(?:Payload|ChunkNumber)")
-]
-
-
-def sniff_json(head: bytes) -> bool:
-    """Tell the JSON by its keys."""
-    begin = text.decode(head, partial=True).text.lstrip()
-    return begin[:1] in ("[", "{") and all(key.search(begin) for key in _KEYS)
-
-
 def read_json(data: bytes) -> Parsed:
     """Read ``EvtxECmd --json``, one object a line."""
     whole, found = start(data)
-    for place, entry in objects(whole, found):
+    for place, entry in objects(whole, found.lose):
         if "EventId" in entry or "EventRecordId" in entry:
             found.rows.append(_row(entry, place, found))
         else:
@@ -99,6 +88,8 @@ def read_json(data: bytes) -> Parsed:
 
 
 def _finished(found: Found) -> Parsed:
+    for sentence in restore(found.rows):
+        found.note(sentence)
     joined = any(
         isinstance(values := row.data.get("Data"), list) and len(values) == 1 and "," in values[0]
         for row in found.rows
@@ -140,7 +131,7 @@ def _data(encoded: str | None, place: str, found: Found) -> dict[str, Any] | Non
     if not encoded:
         return None
     inside = Found()
-    contents = [content for _, content in objects(encoded, inside)]
+    contents = [content for _, content in objects(encoded, inside.lose)]
     if inside.problems or len(contents) != 1:
         found.note("Payload is not whole: kept as text under '@Payload'", place=place)
         return {"@Payload": encoded}

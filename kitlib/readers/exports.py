@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kitlib import schema
 from kitlib.readers import text
 from kitlib.readers.base import Parsed, parsed
+from kitlib.readers.messages import restore
 from kitlib.readers.payload import Element, Row, canonical, columns, nanoseconds
 
 if TYPE_CHECKING:
@@ -68,8 +69,18 @@ LEVELS: Final[Mapping[str, str]] = {
     "info": "4",
     "verbose": "5",
     "ausführlich": "5",
+    "critique": "1",
+    "erreur": "2",
+    "avertissement": "3",
+    "crítico": "1",
+    "advertencia": "3",
+    "información": "4",
+    "detallado": "5",
 }
-"""Words for levels, English and German, lower case; words of other languages stay words."""
+"""Words for levels, lower case: English and German as seen, French and Spanish from memory.
+
+Words of other languages stay words.
+"""
 
 _EXPECTED: Final = (
     ("host", "host name"),
@@ -136,6 +147,8 @@ def finish(found: Found, *, label: str, remarks: Iterable[str] = ()) -> Parsed:
     remarks
         What files of this format never hold.
     """
+    for sentence in restore(found.rows):
+        found.note(sentence)
     found.problems += found.counted()
     if not found.rows:
         found.note(f"{label}: there is no event in it")

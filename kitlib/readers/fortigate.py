@@ -14,25 +14,15 @@ from datetime import timedelta
 from typing import Final
 
 from kitlib import schema
-from kitlib.readers import dates, gateways, text
+from kitlib.readers import dates, gateways, iso, text
 from kitlib.readers.base import Parsed, parsed
 
 KIND: Final = "fortigate_log"
 DIALECT: Final = "fortigate"
 
-_MARK: Final = re.compile(
-    r"\bdate=\"?\d{4}-\d\d-\d\d\"? time=\"?\d\d:\d\d:\d\d\"? .{0,400}\blogid=\"?\d{10}\b"
-)
 _PAIR: Final = re.compile(r'([A-Za-z_]\w{0,40})=(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))')
 _APART: Final = timedelta(minutes=2)
 """More than this between the two times of one line is a contradiction, not a delay."""
-_SEARCHED: Final = 20
-
-
-def sniff(head: bytes) -> bool:
-    """Tell it by date, time and the ten digits of a log id among the first lines."""
-    lines = text.decode(head, partial=True).text.splitlines()[:_SEARCHED]
-    return any(_MARK.search(line[:2000]) for line in lines)
 
 
 def read(data: bytes) -> Parsed:
@@ -51,11 +41,10 @@ def read(data: bytes) -> Parsed:
     decoded = text.decode(data)
     notes = gateways.Notes(decoded.note)
     rows = []
-    for number, line in enumerate(decoded.text.splitlines(), 1):
+    for number, line in gateways.lines(decoded.text, notes):
         fields = _fields(line)
         if "logid" not in fields:
-            if line.strip():
-                notes.add("no line of a FortiGate log", line=number, lost=True)
+            notes.add("no line of a FortiGate log", line=number, lost=True)
         elif fields.get("subtype") != "vpn":
             notes.add("a line about something else than VPN: left out", line=number)
         else:
@@ -93,5 +82,5 @@ def _when(fields: gateways.Fields, line: int, notes: gateways.Notes) -> dates.Wh
 
 def _printed(fields: gateways.Fields) -> dates.When | None:
     zone = fields.get("tz", "")
-    known = zone if gateways.offset_of(zone) is not None else ""
-    return gateways.iso(f"{fields.get('date', '')}T{fields.get('time', '')}{known}")
+    known = zone if iso.minutes_of(zone) is not None else ""
+    return iso.read(f"{fields.get('date', '')}T{fields.get('time', '')}{known}")

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from kitlib.readers import charon, fortigate, meraki, nps
-from kitlib.readers.base import Reader
+from kitlib.readers import charon, fortigate, gateway_dialects, meraki, nps
+from kitlib.readers.sniffing import tabled
+
+if TYPE_CHECKING:
+    from kitlib.readers.base import Reader
 
 GATEWAYS: Final[tuple[Reader, ...]] = (
-    Reader(meraki.EVENT_LOG, meraki.sniff_event_log, meraki.read_event_log),
-    Reader(meraki.API, meraki.sniff_api, meraki.read_api),
-    Reader(meraki.SYSLOG, meraki.sniff_syslog, meraki.read_syslog),
-    Reader(charon.KIND, charon.sniff, charon.read),
-    Reader(nps.DTS, nps.sniff_dts, nps.read_dts),
-    Reader(nps.DATABASE, nps.sniff_database, nps.read_database),
-    Reader(nps.IAS, nps.sniff_ias, nps.read_ias),
-    Reader(fortigate.KIND, fortigate.sniff, fortigate.read),
+    tabled(meraki.EVENT_LOG, meraki.read_event_log),
+    tabled(meraki.API, meraki.read_api),
+    tabled(meraki.SYSLOG, meraki.read_syslog),
+    tabled(charon.KIND, charon.read),
+    tabled(nps.DTS, nps.read_dts),
+    tabled(nps.DATABASE, nps.read_database),
+    tabled(nps.IAS, nps.read_ias),
+    tabled(fortigate.KIND, fortigate.read),
+    tabled(gateway_dialects.KIND, gateway_dialects.read),
 )
 """Their signatures exclude each other: the order says nothing."""

@@ -13,27 +13,29 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from kitlib.readers.dates import UNKNOWN, Order, When, instant
+from kitlib.readers import dates, iso
+from kitlib.readers.dates import UNKNOWN, Order, When, open_wall
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 LONGEST: Final = 4000
 """Characters of a line that are looked at and kept: logs hold no longer ones, attacks do."""
 
-ANYWHERE: Final = (-720, 840)
-"""Minutes from UTC that local clocks have: from UTC-12 to UTC+14."""
+ANYWHERE: Final = (iso.LEAST, iso.MOST)
+"""Minutes from UTC that local clocks have."""
 
 Fields = dict[str, str]
-Row = dict[str, object]
+Row = dict[str, Any]
 
 
 # ------------------------------------------------------------------ meanings
@@ -95,9 +97,20 @@ def row(dialect: str, fields: Fields, when: When, message: str, *, columns: str 
     dict
         ``action`` is 'other' where no rule fits.
     """
-    rule, found = _matched(dialect, fields)
     known = {"gateway": ["gateway"], **knowledge()["columns"][columns or dialect]}
-    cells: Row = {name: _first(found, sources) for name, sources in known.items()}
+    return row_by(rules(dialect), known, fields, when, message)
+
+
+def row_by(
+    tried: Sequence[Rule],
+    columns: Mapping[str, Iterable[str]],
+    fields: Fields,
+    when: When,
+    message: str,
+) -> Row:
+    """Turn the fields of one line into a row of table `sessions` by rules and columns; see `row`."""
+    rule, found = matched(tried, fields)
+    cells: Row = {name: _first(found, sources) for name, sources in columns.items()}
     return {
         **cells,
         **time_cells(when),
@@ -110,12 +123,12 @@ def row(dialect: str, fields: Fields, when: When, message: str, *, columns: str 
 
 def means_something(dialect: str, fields: Fields) -> bool:
     """Tell whether a rule of the dialect is for a line with these fields."""
-    return _matched(dialect, fields)[0] is not None
+    return matched(rules(dialect), fields)[0] is not None
 
 
-def _matched(dialect: str, fields: Fields) -> tuple[Rule | None, Fields]:
+def matched(tried: Iterable[Rule], fields: Fields) -> tuple[Rule | None, Fields]:
     """Return the first rule that fits, and the fields with what its groups caught."""
-    for rule in rules(dialect):
+    for rule in tried:
         hits = [regex.search(fields.get(field, "")[:LONGEST]) for field, regex in rule.when]
         if all(hits):
             groups = [hit.groupdict("") for hit in hits if hit]
@@ -125,7 +138,7 @@ def _matched(dialect: str, fields: Fields) -> tuple[Rule | None, Fields]:
 
 def _first(fields: Fields, names: Iterable[str]) -> str:
     """Return the first of the named fields that states something."""
-    values = (fields.get(name, "").strip()[:LONGEST] for name in names)
+    values = (clean(fields.get(name, "")) for name in names)
     return next((value for value in values if value not in knowledge()["nothing"]), "")
 
 
@@ -147,6 +160,7 @@ def time_cells(when: When) -> Row:
         "time_low": when.low,
         "time_high": when.high,
         "time_basis": when.basis,
+        "local": when.local,
     }
 
 
@@ -182,11 +196,14 @@ def local(
     if not every:
         return UNKNOWN
     low, high = (timedelta(minutes=offset) for offset in offsets)
-    basis = "offset" if low == high else "local"
     first = utc(every[0] - high)
     if len(every) == 1 and low == high:
-        return When(first, first, first + width if width else first, basis)
-    return When(None, first, utc(every[-1] - low + width), basis)
+        return When(first, first, first + width if width else first, "offset")
+    open_time = open_wall({"readings": every}, width=width, offsets=(low, high))
+    if low != high:
+        return replace(open_time, date=None)
+    # Two days at one known offset: nothing another file says about the zone would narrow it.
+    return When(None, open_time.low, open_time.high, "offset")
 
 
 def utc(moment: datetime) -> pd.Timestamp:
@@ -248,18 +265,14 @@ def moment(  # noqa: PLR0913, PLR0917  # the parts of a time
     year: int, month: int, day: int, hour: int, minute: int, second: int, micro: int = 0
 ) -> datetime | None:
     """Return the clock time if there is such a one and a log could bear it."""
-    if not 1990 <= year <= 2100:
-        return None
-    try:
-        return datetime(year, month, day, hour, minute, second, micro)  # noqa: DTZ001  # local
-    except ValueError:
-        return None
+    found = dates.wall((year, month, day, hour, minute, second))
+    return found.replace(tzinfo=None, microsecond=micro) if found else None
 
 
 _NUMERIC: Final = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2})(?::?(\d\d))?")
 
 
-def zone_offsets(name: str, month: int, *, within: tuple[int, int] = ANYWHERE) -> tuple[int, int]:
+def zone_offsets(name: str, month: int) -> tuple[int, int]:
     """Return the lowest and highest offset that a zone's abbreviation allows, in minutes.
 
     Parameters
@@ -268,27 +281,24 @@ def zone_offsets(name: str, month: int, *, within: tuple[int, int] = ANYWHERE) -
         As printed: ``CDT``, ``+01``, ``GMT+5:30``.
     month
         Of the row: an export names the zone of one half of the year and may hold the other's rows.
-    within
-        Bounds known from elsewhere; of several offsets those outside are ruled out.
 
     Returns
     -------
     tuple
-        `within` for an abbreviation that the kit does not know.
+        `ANYWHERE` for an abbreviation that the kit does not know.
     """
     numeric = _NUMERIC.fullmatch(name.strip())
     if numeric:
         minutes = int(numeric[2]) * 60 + int(numeric[3] or 0)
         offset = -minutes if numeric[1] == "-" else minutes
-        return (offset, offset) if ANYWHERE[0] <= offset <= ANYWHERE[1] else within
+        return (offset, offset) if ANYWHERE[0] <= offset <= ANYWHERE[1] else ANYWHERE
     zone = knowledge()["zones"].get(name.strip())
     if zone is None:
-        return within
+        return ANYWHERE
     offsets = list(zone["offsets"])
     if month not in zone.get("sure", [month]):
         offsets += [offset + zone["other"] for offset in offsets]
-    left = [offset for offset in offsets if within[0] <= offset <= within[1]] or offsets
-    return min(left), max(left)
+    return min(offsets), max(offsets)
 
 
 def epoch(digits: str) -> pd.Timestamp | None:
@@ -304,42 +314,39 @@ def epoch(digits: str) -> pd.Timestamp | None:
     return stamp if stamp.year <= 2100 else None
 
 
-_ISO: Final = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?\s?(Z|[+-]\d\d:?\d\d)?"
-)
+def order_in_time(stamps: Iterable[str]) -> Order:
+    """Decide whether the day or the month stands first in a log, which runs in the order of time.
+
+    Parameters
+    ----------
+    stamps
+        Dates with times of day as printed, in the order of the file. One a day is looked at.
+    """
+    days = groupby(stamps, key=lambda stamp: stamp.split(" ", 1)[0])
+    return dates.order_in_time(next(same) for _, same in days)
 
 
-def iso(value: str) -> When | None:
-    """Read ISO 8601; without an offset it is a local time of unknown zone. None if it is no time."""
-    found = _ISO.fullmatch(value.strip())
-    if not found:
-        return None
-    made = moment(*(int(found[part]) for part in range(1, 7)))
-    if made is None:
-        return None
-    zone = found[8]
-    offset = 0 if zone == "Z" else offset_of(zone or "")
-    spent = pd.Timedelta(int((found[7] or "0").ljust(9, "0")), unit="ns")
-    if zone and offset is None:
-        return None
-    when = local([made], offsets=ANYWHERE if offset is None else (offset, offset))
-    if when.date is not None:
-        return instant(when.date + spent, basis="utc" if zone == "Z" else when.basis)
-    low, high = (None if part is None else part + spent for part in (when.low, when.high))
-    return When(None, low, high, when.basis)
+# ------------------------------------------------------------------ lines and problems
 
 
-def offset_of(zone: str) -> int | None:
-    """Return the minutes from UTC of ``+0100`` or ``-05:00``, or None."""
-    found = re.fullmatch(r"([+-])(\d\d):?(\d\d)", zone)
-    if not found:
-        return None
-    minutes = int(found[2]) * 60 + int(found[3])
-    offset = -minutes if found[1] == "-" else minutes
-    return offset if ANYWHERE[0] <= offset <= ANYWHERE[1] else None
+_LINE_ENDS: Final = re.compile(r"\r\n|\n|\r")
 
 
-# ------------------------------------------------------------------ problems
+def lines(whole: str, notes: Notes | None = None) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a log that hold anything, with their numbers from 1.
+
+    Only line feeds and carriage returns end a line: ``str.splitlines`` would also break it at the
+    separators that Unicode has, which stand in names. One longer than `LONGEST` is noted, because
+    no more than that of it is kept.
+    """
+    for number, line in enumerate(_LINE_ENDS.split(whole), 1):
+        if notes and len(line) > LONGEST:
+            notes.add(TOO_LONG, line=number)
+        if line.strip():
+            yield number, line
+
+
+TOO_LONG: Final = f"longer than {LONGEST:,} characters: what stands behind is not kept"
 
 
 class Notes:

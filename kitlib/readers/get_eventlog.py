@@ -3,7 +3,8 @@
 The old cmdlet knows neither channel nor UTC. ``Index`` is the record number. ``InstanceId`` holds
 the event id in its lower 16 bits and the qualifiers above (MSDN, EventLogEntry.InstanceId). Times
 are local and in the culture's form, in the default table even without a year. The table has no
-more of the message than fits.
+more of the message than fits; in the list, lines of a message are known by standing further right,
+and the blanks at their beginning are not kept.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from kitlib.readers import text
 from kitlib.readers.exports import (
     LEVELS,
     LOCAL_TIME,
@@ -22,12 +22,14 @@ from kitlib.readers.exports import (
     rendering,
     start,
 )
+from kitlib.readers.messages import STRINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from kitlib.readers.base import Parsed
     from kitlib.readers.payload import Row
+    from kitlib.readers.sniffing import Head
 
 KIND: Final = "get_eventlog_text"
 
@@ -37,16 +39,23 @@ _NUMBERS: Final = frozenset({"index", "instanceid", "eventid"})
 """Columns that PowerShell sets flush right: longer numbers begin left of their header."""
 _FIELD: Final = re.compile(r"([A-Za-z]{1,40}) *: ?(.*)")
 
+_SEARCHED: Final = 60
+
 Cells = dict[str, str]
 
 
-def sniff(head: bytes) -> bool:
+def is_listing(head: Head) -> bool:
     """Tell it by the table's header and dashes, or by the list's property names."""
-    lines = text.decode(head, partial=True).text.splitlines()[:60]
+    lines = head.lines[:_SEARCHED]
     return _table_at(lines) is not None or _is_list(lines)
 
 
-def _table_at(lines: list[str]) -> int | None:
+def _lines(whole: str) -> list[str]:
+    """Break lines where the console does: a line separator inside a message is none of these."""
+    return [line.removesuffix("\r") for line in whole.split("\n")]
+
+
+def _table_at(lines: Sequence[str]) -> int | None:
     """Return where the dashes below the header stand."""
     for number, line in enumerate(lines[1:20], 1):
         names = lines[number - 1].lower().split()
@@ -56,7 +65,7 @@ def _table_at(lines: list[str]) -> int | None:
     return None
 
 
-def _is_list(lines: list[str]) -> bool:
+def _is_list(lines: Iterable[str]) -> bool:
     found = {match[1].lower() for line in lines if (match := _FIELD.fullmatch(line))}
     return "index" in found and len(_WORDS & found) >= 4
 
@@ -64,7 +73,7 @@ def _is_list(lines: list[str]) -> bool:
 def read(data: bytes) -> Parsed:
     """Read the console's output of ``Get-EventLog``."""
     whole, found = start(data)
-    lines = whole.splitlines()
+    lines = _lines(whole)
     at = _table_at(lines)
     for line, cells in _listed(lines) if at is None else _tabled(lines, at):
         row = _row(cells)
@@ -146,9 +155,9 @@ def _row(cells: Mapping[str, str]) -> Row | None:
     time = instant(stamp)
     data: dict[str, Any] = {} if time is not None else {LOCAL_TIME: stamp}
     if cells.get("replacementstrings"):
-        data["@ReplacementStrings"] = cells[
-            "replacementstrings"
-        ]  # where one ends is not to be told
+        data[STRINGS] = cells["replacementstrings"]  # where one ends is not to be told
+    if cells.get("username"):
+        data["@UserName"] = cells["username"]
     data |= rendering(Level=word, Message=cells.get("message"))
     return make_row({**read_fields(texts), "time_created": time}, data)
 
@@ -156,7 +165,9 @@ def _row(cells: Mapping[str, str]) -> Row | None:
 def _ids(cells: Mapping[str, str]) -> dict[str, str]:
     stated = cells.get("eventid", "")
     instance = cells.get("instanceid", "")
-    if stated.isdecimal() or not instance.isdecimal() or len(instance) > 10:
+    if not instance.isdecimal() or len(instance) > 10:
         return {"event_id": stated}
     high, low = divmod(int(instance), 1 << 16)
+    if stated.isdecimal() and stated != str(low):
+        return {"event_id": stated}  # an instance id that is not made of the event id
     return {"event_id": str(low), "qualifiers": str(high) if high else ""}

@@ -17,7 +17,6 @@ import binascii
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from kitlib.readers import text
 from kitlib.readers.exports import (
     clean,
     csv_records,
@@ -87,17 +86,6 @@ _KNOWN: Final = _OTHER | set(COLUMNS)
 _TYPE: Final = re.compile(r"System\.[\w.`+\[\],]*")
 """A type's name stands where PowerShell wrote no content."""
 _LABEL: Final = "a Get-WinEvent export"
-_WORDS: Final = ("providername", "leveldisplayname", "message", "machinename", "logname")
-
-
-def sniff_csv(head: bytes) -> bool:
-    """Tell the CSV by its columns; a ``#TYPE`` line may stand before them."""
-    table = header(text.decode(head, partial=True).text)
-    return (
-        table is not None
-        and {"timecreated", "id"} <= set(table.names)
-        and any(word in table.names for word in _WORDS)
-    )
 
 
 def read_csv(data: bytes) -> Parsed:
@@ -111,33 +99,29 @@ def read_csv(data: bytes) -> Parsed:
     return finish(found, label=f"{_LABEL} as CSV", remarks=remarks)
 
 
-_KEYS: Final = [
-    re.compile(rf'"{name}"\s*:', re.IGNORECASE) for name in ("TimeCreated", "Id", "ProviderName")
-]
-
-
-def sniff_json(head: bytes) -> bool:
-    """Tell the JSON by the names of three properties."""
-    begin = text.decode(head, partial=True).text.lstrip()
-    return begin[:1] in ("[", "{") and all(key.search(begin) for key in _KEYS)
-
-
 def read_json(data: bytes) -> Parsed:
     """Read ``Get-WinEvent | ConvertTo-Json`` of PowerShell 5.1 or 7."""
     whole, found = start(data)
-    for place, entry in objects(whole, found):
+    milliseconds = False
+    for place, entry in objects(whole, found.lose):
+        milliseconds = milliseconds or _time_of(entry).startswith("/Date(")
         if {"id", "timecreated", "providername"} & {name.lower() for name in entry}:
             found.rows.append(_row(entry))
         else:
             found.lose("an object that is no event", place=place)
-    remarks = (
-        []
+    remarks = [
+        "the names of the event data's values"
         if any("Data" in row.data for row in found.rows)
-        else ["event data, but for what the message says"]
-    )
-    if "/Date(" in whole:
+        else "event data, but for what the message says"
+    ]
+    if milliseconds:
         remarks.append("fractions of milliseconds")
     return finish(found, label=f"{_LABEL} as JSON", remarks=remarks)
+
+
+def _time_of(entry: Mapping[str, Any]) -> str:
+    stamps = (value for name, value in entry.items() if name.lower() == "timecreated")
+    return _plain(next(stamps, None)) or ""
 
 
 def _row(properties: Mapping[str, Any]) -> Row:
@@ -175,6 +159,11 @@ def _plain(value: object) -> str | None:
     return clean(value)
 
 
+def _value(value: object) -> str:
+    """Return a value of the event data, which may well be the name of a type."""
+    return tidy(value if isinstance(value, str) else _plain(value)) or ""
+
+
 def _words(value: object) -> list[str]:
     items = value if isinstance(value, list) else [value]
     return [word for item in items if (word := _plain(item))]
@@ -185,22 +174,13 @@ def _values(value: object) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         return []
     inner = [item.get("Value", item.get("value")) for item in value]
-    return [tidy(_plain(item)) or "" for item in inner]
+    return [_value(item) for item in inner]
 
 
 # --- Clixml ---------------------------------------------------------------------------------
 
 _OBJECT: Final = re.compile(r"<Obj(?=[\s>])")
 _ESCAPED: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
-
-
-def sniff_clixml(head: bytes) -> bool:
-    """Tell Clixml of event records by its root and the records' type or properties."""
-    begin = text.decode(head, partial=True).text
-    return begin.lstrip().startswith("<Objs") and (
-        "Eventing.Reader.EventLogRecord" in begin
-        or ('N="ProviderName"' in begin and 'N="TimeCreated"' in begin)
-    )
 
 
 def read_clixml(data: bytes) -> Parsed:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from kitlib.readers import text
 from kitlib.readers.exports import (
     csv_records,
     finish,
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 KIND: Final = "hayabusa_csv"
 
-CHANNELS: Final[Mapping[str, str]] = {"Sec": "Security", "Sys": "System"}
+CHANNELS: Final[Mapping[str, str]] = {"App": "Application", "Sec": "Security", "Sys": "System"}
 """Abbreviations that are sure; others stay as written."""
 COLUMNS: Final[Mapping[str, str]] = {
     "computer": "host",
@@ -41,12 +40,6 @@ COLUMNS: Final[Mapping[str, str]] = {
 }
 _ADDED: Final = (("details", "@Details"), ("extrafieldinfo", "@ExtraFieldInfo"))
 _RULE: Final = (("ruletitle", "@RuleTitle"), ("level", "@RuleLevel"))
-
-
-def sniff(head: bytes) -> bool:
-    """Tell the timeline by its columns, which every output profile has."""
-    table = header(text.decode(head, partial=True).text)
-    return table is not None and {"timestamp", "ruletitle", "eventid"} <= set(table.names)
 
 
 def read(data: bytes) -> Parsed:

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kitlib import schema
 from kitlib.readers import dates, text
+from kitlib.readers import lines as lines_of
 from kitlib.readers.base import Parsed, parsed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pandas as pd
+
+    from kitlib.readers.sniffing import Head
 
 KIND: Final = "get_hotfix"
 
@@ -38,12 +41,12 @@ _NO_HOST: Final = frozenset({"", ".", "localhost", "127.0.0.1"})
 _RAW: Final = "installed_on_raw"
 
 
-def sniff(head: bytes) -> bool:
+def is_listing(head: Head) -> bool:
     """Tell a `Get-HotFix` export, CSV or table, by its header."""
-    return _header(text.decode(head, partial=True).text.splitlines()) is not None
+    return _header(head.lines) is not None
 
 
-def _header(lines: list[str]) -> tuple[int, bool] | None:
+def _header(lines: Sequence[str]) -> tuple[int, bool] | None:
     """Find the header: its line from 1, and whether the file is a fixed-width table."""
     for number, line in enumerate(lines[:20], 1):
         names = [name.strip(' "').lower() for name in line.split(text.separator(line))]
@@ -70,7 +73,7 @@ def read(data: bytes) -> Parsed:
         not be read or not be decided.
     """
     decoded = text.decode(data)
-    lines = decoded.text.splitlines()
+    lines = lines_of.split(decoded.text)
     header = _header(lines)
     if header is None:
         return parsed(problems=[{"reason": "no header with HotFixID in it"}])

@@ -1,7 +1,7 @@
 """`Get-HotFix` as JSON (PowerShell 5.1 and 7) and as Clixml: what is installed now, by local date.
 
 Both keep the local midnight that PowerShell has for `InstalledOn`. JSON of 5.1 moves it to UTC,
-with the offset of the host, so its day is known exactly (see `kitlib.readers.dates.read_midnight`);
+with the offset of the host, so its day is known exactly (see `kitlib.readers.midnights.read_midnight`);
 JSON of 7 and Clixml give the bare date. Where a text stands instead of a date, it is a printed
 one and its order is decided per file. Clixml is read without document types and entities.
 """
@@ -15,7 +15,8 @@ from kitlib import schema
 from kitlib.readers import dates, text
 from kitlib.readers.base import Parsed, parsed
 from kitlib.readers.hotfix import doubts, not_a_date, qfe_row
-from kitlib.readers.json_rows import objects, word
+from kitlib.readers.json_objects import into, objects, word
+from kitlib.readers.midnights import read_midnight
 from kitlib.readers.remarks import Remarks
 from kitlib.readers.xml_tree import Broken, XmlText
 
@@ -27,23 +28,11 @@ if TYPE_CHECKING:
 JSON_KIND: Final = "get_hotfix_json"
 CLIXML_KIND: Final = "get_hotfix_clixml"
 
-_KEY: Final = re.compile(r'"hotfixid"\s*:', re.IGNORECASE)
 _NAME: Final = re.compile(r"<S N=\"hotfixid\"[ >/]", re.IGNORECASE)
 # An object of its own; those inside of another have the name of a property, or are in a list.
 _OBJECT: Final = re.compile(r"<Obj(?=[\s>])(?![^>]{0,200}\sN=)")
+_ESCAPED: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _DATE: Final = "installedon"
-
-
-def sniff_json(head: bytes) -> bool:
-    """Tell it by the key `HotFixID`."""
-    start = text.decode(head, partial=True).text.lstrip()
-    return start[:1] in ("[", "{") and _KEY.search(start) is not None
-
-
-def sniff_clixml(head: bytes) -> bool:
-    """Tell it by the root element and a property `HotFixID`."""
-    start = text.decode(head, partial=True).text
-    return "<Objs " in start[:2000] and _NAME.search(start) is not None
 
 
 def read_json(data: bytes) -> Parsed:
@@ -63,11 +52,11 @@ def read_json(data: bytes) -> Parsed:
     decoded = text.decode(data)
     problems = _noted(decoded)
     rows = []
-    for number, entry in enumerate(objects(decoded.text, _KEY, problems), 1):
+    for number, (_, entry) in enumerate(objects(decoded.text, into(problems)), 1):
         cells = _json_cells(entry)
         if "hotfixid" in cells:
             rows.append(text.Row(number, cells))
-        elif entry is not None:
+        else:
             reason = "an entry without HotFixID"
             problems.append({"place": f"entry {number}", "reason": reason, "records_lost": 1})
     return _finish(rows, JSON_KIND, problems)
@@ -99,9 +88,7 @@ def _noted(decoded: text.Text) -> Remarks:
     return remarks
 
 
-def _json_cells(entry: object) -> dict[str, str]:
-    if not isinstance(entry, dict):
-        return {}
+def _json_cells(entry: dict[str, Any]) -> dict[str, str]:
     cells = {str(key).lower(): word(value) for key, value in entry.items()}
     for key, value in entry.items():  # {"value": "/Date(ms)/", "DateTime": "..."}
         if str(key).lower() == _DATE and isinstance(value, dict):
@@ -143,13 +130,18 @@ def _clixml_cells(element: Element) -> dict[str, str]:
     for inner in properties:
         name = (inner.attributes.get("N") or "").lower()
         if inner.name == "DT" or name not in cells:
-            cells[name] = (inner.text or "").strip()
+            cells[name] = word(_ESCAPED.sub(_character, inner.text or ""))
     return cells
+
+
+def _character(found: re.Match[str]) -> str:
+    """Return what Clixml spells ``_x000A_``: a control character or half a pair."""
+    return chr(int(found[1], 16))
 
 
 def _finish(rows: list[text.Row], kind: str, problems: list[dict[str, Any]]) -> Parsed:
     values = [row.cells.get(_DATE, "") for row in rows]
-    order = dates.order_of(value for value in values if dates.read_midnight(value) is None)
+    order = dates.order_of(value for value in values if read_midnight(value) is None)
     made = [
         qfe_row(row.cells, _when(row.line, value, order, problems), kind=kind)
         for row, value in zip(rows, values, strict=True)
@@ -165,7 +157,7 @@ def _when(
 ) -> dates.When:
     if not value:
         return dates.UNKNOWN
-    when = dates.read_midnight(value) or dates.read_day(value, order)
+    when = read_midnight(value) or dates.read_day(value, order)
     if when is None:
         problems.append(not_a_date(number, value) | {"place": f"entry {number}"})
     return when or dates.UNKNOWN

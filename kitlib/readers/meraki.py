@@ -3,7 +3,9 @@
 The dashboard prints local minutes and names the zone once, in the header (``Time(CDT)``), as an
 abbreviation; what that can mean, and when, stands in ``gateways.toml``. Details are escaped as
 HTML. API and syslog state UTC. Client-VPN lines of IKE are strongSwan's without thread and
-subsystem, whatever heading they stand under ("Site-to-Site VPN:").
+subsystem, whatever heading they stand under ("Site-to-Site VPN:"); the lines of one connection are
+joined as charon's are. Who a client is stands on lines without a connection's number, so IKE's
+lines stay without a user.
 
 An event log holds everything that a network does; rows become only the lines about VPN, the rest
 is counted. What the words mean stands in ``gateways.toml``.
@@ -17,13 +19,16 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from kitlib import schema
-from kitlib.readers import charon, dates, gateways, text
+from kitlib.readers import charon, connections, dates, gateways, iso, text
+from kitlib.readers import lines as lines_of
 from kitlib.readers.base import Parsed, parsed
 from kitlib.readers.exports import Found
 from kitlib.readers.json_objects import objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    import pandas as pd
 
 EVENT_LOG: Final = "meraki_event_log"
 API: Final = "meraki_api_events"
@@ -42,11 +47,6 @@ _SEARCHED: Final = 20
 # ------------------------------------------------------------------ dashboard
 
 
-def sniff_event_log(head: bytes) -> bool:
-    """Tell the dashboard's event log by its header, which names a zone."""
-    return _header(text.decode(head, partial=True).text.splitlines()) is not None
-
-
 def _header(lines: list[str]) -> tuple[int, str] | None:
     """Find the header: its line from 1, and the zone."""
     for number, line in enumerate(lines[:_SEARCHED], 1):
@@ -56,16 +56,13 @@ def _header(lines: list[str]) -> tuple[int, str] | None:
     return None
 
 
-def read_event_log(data: bytes, *, offsets: tuple[int, int] = gateways.ANYWHERE) -> Parsed:
+def read_event_log(data: bytes) -> Parsed:
     """Read the dashboard's event log, as it is exported or as it is pasted from the page.
 
     Parameters
     ----------
     data
         The whole file; separated by commas, semicolons or tabs, or, pasted, by blanks.
-    offsets
-        Lowest and highest offset from UTC, in minutes, that the network can have; helps where the
-        header's abbreviation stands for several zones.
 
     Returns
     -------
@@ -75,28 +72,30 @@ def read_event_log(data: bytes, *, offsets: tuple[int, int] = gateways.ANYWHERE)
     """
     decoded = text.decode(data)
     notes = gateways.Notes(decoded.note)
-    header = _header(decoded.text.splitlines())
+    header = _header(lines_of.split(decoded.text))
     if header is None:
         return parsed(problems=[{"reason": "no header with Time(zone), Event type and Details"}])
     number, zone = header
     plain = [line for line in _cells(decoded.text, number, notes) if line[1]]
-    order = dates.order_of(cells["time"] for _, cells in plain)
+    order = gateways.order_in_time(cells["time"] for _, cells in plain)
     if plain and order in ("undecided", "mixed"):
         notes.add("no date tells whether the day or the month stands first: both are covered")
-    rows = []
+    events = []
     for line, cells in plain:
-        when = _printed(cells["time"], order, zone, offsets)
+        when = _printed(cells["time"], order, zone)
         if when is dates.UNKNOWN:
             notes.add("its time is none: left open", line=line)
         elif when.date is None:
             notes.add(f"'{zone}' leaves the offset open: given as a span", line=line)
-        rows.append(_event(cells, when))
-    return parsed(sessions=schema.frame("sessions", rows), problems=notes.rows())
+        if len(cells["details"]) > gateways.LONGEST:
+            notes.add(gateways.TOO_LONG, line=line)
+        events.append(_event(cells, when))
+    return parsed(sessions=_table(events), problems=notes.rows())
 
 
-def _printed(value: str, order: dates.Order, zone: str, within: tuple[int, int]) -> dates.When:
+def _printed(value: str, order: dates.Order, zone: str) -> dates.When:
     readings, width = gateways.printed(value, order)
-    spans = [gateways.zone_offsets(zone, one.month, within=within) for one in readings]
+    spans = [gateways.zone_offsets(zone, one.month) for one in readings]
     if not spans:
         return dates.UNKNOWN
     offsets = min(low for low, _ in spans), max(high for _, high in spans)
@@ -109,7 +108,7 @@ _LINE_NUMBER: Final = re.compile(r"^\d+\.\s+(?=\d)")
 
 def _cells(whole: str, header: int, notes: gateways.Notes) -> Iterator[tuple[int, Cells]]:
     """Give the line number and the cells of every event about VPN: time, client, type, details."""
-    first = whole.splitlines()[header - 1]
+    first = lines_of.split(whole)[header - 1]
     separated = any(first.count(mark) >= 3 for mark in ",;\t")
     rows = _separated(whole, header, notes) if separated else _pasted(whole, header, notes)
     for line, cells in rows:
@@ -149,10 +148,10 @@ _ANY_TYPE: Final = re.compile(r'^(?P<type>[^"]{0,120}?)\s*(?P<details>".*)?$', r
 
 
 def _pasted(whole: str, header: int, notes: gateways.Notes) -> Iterator[tuple[int, Cells]]:
-    for number, line in enumerate(whole.splitlines()[header:], header + 1):
+    for number, line in gateways.lines(whole, notes):
         found = _STAMPED.match(line[: gateways.LONGEST])
         if found is None:
-            if line.strip():
+            if number > header:
                 notes.add("no line of an event log", line=number, lost=True)
             continue
         kind, details = _typed(found["rest"])
@@ -175,12 +174,16 @@ def _typed(rest: str) -> tuple[str, str]:
 _PAIR: Final = re.compile(r"(?:^|, )(\w{1,40}): (.*?)(?=, \w{1,40}: |$)", re.DOTALL)
 
 
-def _event(cells: Mapping[str, str], when: dates.When) -> gateways.Row:
-    details = html.unescape(_unquoted(cells["details"][: gateways.LONGEST].strip()))
+Event = tuple[gateways.Row, "connections.Key | None"]
+"""A row of table `sessions` and the connection it is of, if it says so."""
+
+
+def _event(cells: Mapping[str, str], when: dates.When) -> Event:
+    details = gateways.clean(html.unescape(_unquoted(cells["details"].strip())))
     if details.startswith("msg: "):  # IKE's words have commas and colons of their own
         return _meaning({"msg": details[5:]}, cells["type"], cells["gateway"], when)
     pairs = {found[1]: found[2] for found in _PAIR.finditer(details)}
-    return _meaning(pairs or {"details": details}, cells["type"], cells["gateway"], when)
+    return _meaning(pairs | {"details": details}, cells["type"], cells["gateway"], when)
 
 
 def _unquoted(details: str) -> str:
@@ -191,24 +194,31 @@ def _unquoted(details: str) -> str:
     return details[pairs : len(details) - pairs]
 
 
-def _meaning(details: Mapping[str, str], kind: str, gateway: str, when: dates.When) -> gateways.Row:
-    """Make the row of an event of a type with details, as dashboard and API have them."""
+def _meaning(details: Mapping[str, str], kind: str, gateway: str, when: dates.When) -> Event:
+    """Make the row of an event of a type with details, as dashboard and API have them.
+
+    ``details`` names its values; under its own name it has them all, as the dashboard prints them.
+    """
     if "msg" in details:
-        fields = charon.cut(details["msg"]) | {"gateway": gateway}
-        return gateways.row(charon.DIALECT, fields, when, details["msg"])
+        return _negotiation(details["msg"], details["msg"], gateway, when)
     fields = {**details, "type": kind, "gateway": gateway}
-    stated = ", ".join(f"{name}: {value}" for name, value in details.items())
-    return gateways.row(DIALECT, fields, when, f"{kind}: {stated}")
+    return gateways.row(DIALECT, fields, when, f"{kind}: {details['details']}"), None
+
+
+def _negotiation(words: str, message: str, gateway: str, when: dates.When) -> Event:
+    """Make the row of a line of IKE."""
+    fields = charon.cut(words) | {"gateway": gateway}
+    return gateways.row(charon.DIALECT, fields, when, message), charon.connection(fields)
+
+
+def _table(events: list[Event], *, newest_first: bool = True) -> pd.DataFrame:
+    rows = [row for row, _ in events]
+    order = connections.in_time(rows, newest_first=newest_first)
+    told = connections.joined(rows, [key for _, key in events], order=order)
+    return schema.frame("sessions", told)
 
 
 # ------------------------------------------------------------------ API
-
-
-def sniff_api(head: bytes) -> bool:
-    """Tell the API's events by two keys that stand together nowhere else."""
-    start = text.decode(head, partial=True).text.lstrip()
-    keys = ('"occurredAt"', '"networkId"')
-    return start[:1] in ("[", "{") and all(key in start for key in keys)
 
 
 def read_api(data: bytes) -> Parsed:
@@ -227,17 +237,15 @@ def read_api(data: bytes) -> Parsed:
     decoded = text.decode(data)
     notes = gateways.Notes(decoded.note)
     found = Found()
-    rows = [
-        row
-        for place, entry in objects(decoded.text, found)
+    events = [
+        made
+        for place, entry in objects(decoded.text, found.lose)
         for event in _opened(entry)
-        if (row := _api_row(event, place, notes))
+        if (made := _api_event(event, place, notes))
     ]
     if found.unlisted:
         notes.add(f"{found.unlisted} more entries could not be read", lost=True)
-    return parsed(
-        sessions=schema.frame("sessions", rows), problems=[*found.problems, *notes.rows()]
-    )
+    return parsed(sessions=_table(events), problems=[*found.problems, *notes.rows()])
 
 
 def _opened(entry: dict[str, Any]) -> list[dict[str, Any]]:
@@ -248,27 +256,31 @@ def _opened(entry: dict[str, Any]) -> list[dict[str, Any]]:
     return [entry]
 
 
-def _api_row(event: Mapping[str, Any], place: str, notes: gateways.Notes) -> gateways.Row | None:
+def _api_event(event: Mapping[str, Any], place: str, notes: gateways.Notes) -> Event | None:
     kind, line = _word(event, "description") or _word(event, "type"), int(place.rpartition(" ")[2])
     if not _ABOUT_VPN.search(kind + _word(event, "type") + _word(event, "category")):
         notes.add(_ELSE, line=line)
         return None
-    when = gateways.iso(_word(event, "occurredAt"))
+    when = iso.read(_word(event, "occurredAt"))
     if when is None:
         notes.add("its time is none: left open", line=line)
     stated = event.get("eventData")
-    details = {str(k): _text(v) for k, v in stated.items()} if isinstance(stated, dict) else {}
+    raw = {str(k): _plain(v) for k, v in stated.items()} if isinstance(stated, dict) else {}
+    if any(len(value) > gateways.LONGEST for value in raw.values()):
+        notes.add(gateways.TOO_LONG, line=line)
+    details = {name: gateways.clean(value) for name, value in raw.items()}
+    # Nothing but a name of its own keeps a value apart from the others: as the API gives it.
+    details["details"] = ", ".join(f"{name}: {value}" for name, value in details.items())
     gateway = _word(event, "deviceName") or _word(event, "deviceSerial")
     return _meaning(details, kind, gateway, when or dates.UNKNOWN)
 
 
 def _word(event: Mapping[str, Any], key: str) -> str:
-    return gateways.clean(_text(event.get(key)))
+    return gateways.clean(_plain(event.get(key)))
 
 
-def _text(value: object) -> str:
-    """Return a JSON value as text that a table takes: half a surrogate pair is none."""
-    return "" if value is None else gateways.clean(str(value))
+def _plain(value: object) -> str:
+    return "" if value is None else str(value)
 
 
 # ------------------------------------------------------------------ syslog
@@ -278,13 +290,6 @@ _LINE: Final = re.compile(
     re.DOTALL,
 )
 _HEADING: Final = re.compile(r"^(?:Site-to-Site|Client) VPN: ")
-_EVENTS: Final = re.compile(r"(?:^|[\s>])1 \d{10}\.\d{1,9} \S{1,255} (?:events|flows|urls) ")
-
-
-def sniff_syslog(head: bytes) -> bool:
-    """Tell it by a line whose time is seconds since 1970, followed by device and role."""
-    lines = text.decode(head, partial=True).text.splitlines()[:_SEARCHED]
-    return any(_EVENTS.search(line[:600]) for line in lines)
 
 
 def read_syslog(data: bytes) -> Parsed:
@@ -302,20 +307,19 @@ def read_syslog(data: bytes) -> Parsed:
     """
     decoded = text.decode(data)
     notes = gateways.Notes(decoded.note)
-    rows = []
-    for number, raw in enumerate(decoded.text.splitlines(), 1):
+    events = []
+    for number, raw in gateways.lines(decoded.text, notes):
         found = _LINE.search(raw[: gateways.LONGEST])
         if found is None:
-            if raw.strip():
-                notes.add("no line of Meraki's syslog", line=number, lost=True)
+            notes.add("no line of Meraki's syslog", line=number, lost=True)
         elif found["role"] != "events" or not _ABOUT_VPN.search(found["text"]):
             notes.add(_ELSE, line=number)
         else:
-            rows.append(_syslog_row(found, number, notes))
-    return parsed(sessions=schema.frame("sessions", rows), problems=notes.rows())
+            events.append(_syslog_event(found, number, notes))
+    return parsed(sessions=_table(events, newest_first=False), problems=notes.rows())
 
 
-def _syslog_row(found: re.Match[str], number: int, notes: gateways.Notes) -> gateways.Row:
+def _syslog_event(found: re.Match[str], number: int, notes: gateways.Notes) -> Event:
     stamp = gateways.epoch(found["time"])
     if stamp is None:
         notes.add("its time is none: left open", line=number)
@@ -323,7 +327,6 @@ def _syslog_row(found: re.Match[str], number: int, notes: gateways.Notes) -> gat
     words = found["text"].strip()
     heading = _HEADING.match(words)
     if heading:
-        fields = charon.cut(words[heading.end() :]) | {"gateway": found["gateway"]}
-        return gateways.row(charon.DIALECT, fields, when, words)
+        return _negotiation(words[heading.end() :], words, found["gateway"], when)
     fields = {"text": words, "gateway": found["gateway"]}
-    return gateways.row(DIALECT, fields, when, words)
+    return gateways.row(DIALECT, fields, when, words), None

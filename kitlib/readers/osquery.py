@@ -10,14 +10,13 @@ holds seconds since 1970 UTC and is read as the COM history that it is.
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 from kitlib import schema
 from kitlib.readers import com_history, dates, text
 from kitlib.readers.base import Parsed, parsed
 from kitlib.readers.hotfix import doubts, not_a_date, qfe_row
-from kitlib.readers.json_rows import objects, word
+from kitlib.readers.json_objects import into, objects, word
 from kitlib.readers.remarks import Remarks
 
 if TYPE_CHECKING:
@@ -26,28 +25,7 @@ if TYPE_CHECKING:
 PATCHES_KIND: Final = "osquery_patches"
 HISTORY_KIND: Final = "osquery_update_history"
 
-_PATCH: Final = re.compile(r'"hotfix_id"\s*:')
-_HISTORY: Final = re.compile(r'"client_app_id"\s*:')
-_RESULT: Final = re.compile(r'"result_code"\s*:')
-
 Row = dict[str, Any]
-
-
-def sniff_patches(head: bytes) -> bool:
-    """Tell `patches` by its column `hotfix_id`."""
-    start = _json_start(head)
-    return bool(start) and _PATCH.search(start) is not None
-
-
-def sniff_history(head: bytes) -> bool:
-    """Tell `windows_update_history` by two of its columns."""
-    start = _json_start(head)
-    return bool(_HISTORY.search(start) and _RESULT.search(start))
-
-
-def _json_start(head: bytes) -> str:
-    start = text.decode(head, partial=True).text.lstrip()
-    return start if start[:1] in ("[", "{") else ""
 
 
 def read_patches(data: bytes) -> Parsed:
@@ -66,7 +44,7 @@ def read_patches(data: bytes) -> Parsed:
     """
     decoded = text.decode(data)
     problems = _noted(decoded)
-    rows = list(_rows(objects(decoded.text, _PATCH, problems), "hotfix_id", problems))
+    rows = list(_rows(_entries(decoded, problems), "hotfix_id", problems))
     stamps = [word(row.get("installed_on")) for row in rows]
     order = dates.order_of(stamps)
     # Measured: raw WMI dates are month first, so an undecided file is no doubt here.
@@ -97,7 +75,7 @@ def read_history(data: bytes) -> Parsed:
     """
     decoded = text.decode(data)
     problems = _noted(decoded)
-    rows = list(_rows(objects(decoded.text, _RESULT, problems), "result_code", problems))
+    rows = list(_rows(_entries(decoded, problems), "result_code", problems))
     read = com_history.read(json.dumps(rows).encode())
     found = schema.frame("problems", problems)
     return parsed(
@@ -113,12 +91,16 @@ def _noted(decoded: text.Text) -> Remarks:
     return remarks
 
 
-def _rows(entries: Iterable[object], key: str, problems: list[dict[str, Any]]) -> Iterator[Row]:
+def _entries(decoded: text.Text, problems: list[dict[str, Any]]) -> Iterator[Row]:
+    return (entry for _, entry in objects(decoded.text, into(problems)))
+
+
+def _rows(entries: Iterable[Row], key: str, problems: list[dict[str, Any]]) -> Iterator[Row]:
     """Take the rows out of plain entries and of log entries."""
-    gone = 0
+    gone = number = 0
     for number, entry in enumerate(entries, 1):
-        found = list(_unpacked(entry)) if isinstance(entry, dict) else []
-        if isinstance(entry, dict) and entry.get("action") == "removed":
+        found = list(_unpacked(entry))
+        if entry.get("action") == "removed":
             gone += len(found)
             continue
         rows = [row for row in found if key in row]
@@ -126,6 +108,8 @@ def _rows(entries: Iterable[object], key: str, problems: list[dict[str, Any]]) -
         if not rows:
             reason = f"an entry without {key}"
             problems.append({"place": f"entry {number}", "reason": reason, "records_lost": 1})
+    if not number and not problems:
+        problems.append({"reason": f"holds no entry with {key}"})
     if gone:
         reason = f"{gone} rows are reported as removed from the table, which is no uninstall"
         problems.append({"reason": reason, "records_lost": 0})

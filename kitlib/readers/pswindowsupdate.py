@@ -24,11 +24,6 @@ _HEADER: Final = frozenset({"operationname", "date", "title", "result", "kb"})
 LOST: Final = "PSWindowsUpdate prints local times without a zone, no error codes and no update ids"
 
 
-def sniff(head: bytes) -> bool:
-    """Tell it by its column names."""
-    return text.header_line(text.decode(head, partial=True).text, _HEADER) > 0
-
-
 def read(data: bytes) -> Parsed:
     """Read `Get-WUHistory | Export-Csv`.
 

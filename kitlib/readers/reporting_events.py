@@ -14,7 +14,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from kitlib import schema
-from kitlib.readers import dates, text
+from kitlib.readers import dates, offsets, text
 from kitlib.readers.base import Parsed, parsed
 from kitlib.readers.remarks import Remarks
 
@@ -39,16 +39,9 @@ _EVENT: Final = re.compile(rf"AGENT_(UN)?INSTALL(?:ING)?_({'|'.join(STEPS)})")
 _TIME: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)[:.](\d{3})([+-][01]\d[0-5]\d)"
 )
-_FIRST: Final = re.compile(rf"\{{[0-9A-Fa-f-]{{36}}\}}\t{_TIME.pattern}\t")
 _TITLE: Final = re.compile(r"following update(?: with error 0x[0-9A-Fa-f]{1,8})?: ?(.+)")
 _GUID: Final = re.compile(r"\{([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\}")
 _FIELDS: Final = 12
-
-
-def sniff(head: bytes) -> bool:
-    """Tell it by a line that begins with a GUID and a time with milliseconds and offset."""
-    lines = text.decode(head, partial=True).text.splitlines()[:20]
-    return any(map(_FIRST.match, lines))
 
 
 def read(data: bytes) -> Parsed:
@@ -62,14 +55,14 @@ def read(data: bytes) -> Parsed:
     Returns
     -------
     Parsed
-        `updates`, one row a step of an installation or removal, basis ``offset``; `problems`
-        with lines that could not be read.
+        `updates`, one row a step of an installation or removal, basis ``offset``; `clocks`, the
+        offsets of all lines; `problems` with lines that could not be read.
     """
     decoded = text.decode(data)
     problems = Remarks()
     if decoded.note:
         problems.append({"reason": decoded.note, "records_lost": 0})
-    rows = []
+    rows, marks = [], []
     # Not splitlines: titles may hold characters that it takes for the end of a line.
     for number, line in enumerate(decoded.text.split("\n"), 1):
         if not line.strip():
@@ -79,12 +72,19 @@ def read(data: bytes) -> Parsed:
             reason = "not the 12 or 13 fields of an event"
             problems.append({"place": f"line {number}", "reason": reason, "records_lost": 1})
             continue
-        row = _row(fields, f"line {number}", problems)
+        when = _when(fields[1])
+        if when and when.date is not None:
+            marks.append((when.date, _minutes(fields[1])))
+        row = _row(fields, when, f"line {number}", problems)
         if row:
             rows.append(row)
     if not rows and not problems:
         problems.append({"reason": "holds no step of an installation", "records_lost": 0})
-    return parsed(updates=schema.frame("updates", _titled(rows)), problems=problems)
+    return parsed(
+        updates=schema.frame("updates", _titled(rows)),
+        problems=problems,
+        clocks=offsets.runs(marks, source=KIND),
+    )
 
 
 def _fields(line: str) -> list[str] | None:
@@ -96,11 +96,12 @@ def _fields(line: str) -> list[str] | None:
     return fields if whole else None
 
 
-def _row(fields: list[str], place: str, problems: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _row(
+    fields: list[str], when: dates.When | None, place: str, problems: list[dict[str, Any]]
+) -> dict[str, Any] | None:
     event = _EVENT.search(fields[3])
     if not event:
         return None
-    when = _when(fields[1])
     if when is None:
         reason = f"{fields[1][:40]!r} is no time: taken as unknown"
         problems.append({"place": place, "reason": reason, "records_lost": 0})
@@ -125,6 +126,10 @@ def _when(stamp: str) -> dates.When | None:
     if moment is None:
         return None
     return dates.known(moment.replace(microsecond=int(thousandths) * 1000), dates.offset_of(zone))
+
+
+def _minutes(stamp: str) -> int:
+    return int(dates.offset_of(stamp[-5:]).total_seconds() // 60)
 
 
 def _code(digits: str) -> str:

@@ -1,8 +1,7 @@
 """Syslog envelopes: where a line's time, host and program stand, and what the time is worth.
 
 RFC 5424 and the ISO stamps of rsyslog state an offset; the BSD form (RFC 3164) states neither year
-nor zone. Its stamp gets an interval only if the caller can bound the time the log was written in
-(`between`); without that the time is unknown, and the stamp stays in the row's message.
+nor zone, so its time is open until other files tell the year, and the stamp stays in the row's message.
 
 Nothing here knows what the programs say.
 """
@@ -11,19 +10,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from datetime import time
+from typing import Final
 
-from kitlib.readers import gateways
-from kitlib.readers.dates import UNKNOWN, When
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    import pandas as pd
-
-Span = tuple["pd.Timestamp", "pd.Timestamp"]
-"""Earliest and latest UTC instant at which a log can have been written."""
+from kitlib.readers import gateways, iso
+from kitlib.readers.dates import UNKNOWN, When, yearless
 
 _RFC5424: Final = re.compile(
     r"(?:<\d{1,3}>)?1 (?P<iso>\S{1,40}) (?P<host>\S{1,255}) (?P<app>\S{1,48}) (?P<pid>\S{1,128})"
@@ -62,7 +53,7 @@ class Line:
 
     stamp: str
     when: When | None
-    """None if the stamp is no time; `UNKNOWN` if it has no year and none can be told."""
+    """None if the stamp is no time; without times if it has no year."""
     host: str
     app: str
     pid: str
@@ -70,15 +61,13 @@ class Line:
     yearless: bool = False
 
 
-def parse(line: str, *, between: Span | None = None) -> Line | None:
+def parse(line: str) -> Line | None:
     """Take a line apart.
 
     Parameters
     ----------
     line
         Without its line end.
-    between
-        Bounds that decide the year of a BSD stamp.
 
     Returns
     -------
@@ -89,13 +78,13 @@ def parse(line: str, *, between: Span | None = None) -> Line | None:
     for form in (_RFC5424, _ISO):
         found = form.match(bounded)
         if found:
-            when = UNKNOWN if found["iso"] == "-" else gateways.iso(found["iso"])
+            when = UNKNOWN if found["iso"] == "-" else iso.read(found["iso"])
             return _line(found, found["iso"], when)
     found = _BSD.match(bounded)
     if found is None:
         return None
     stamp = " ".join(found.group("month", "day")) + f" {':'.join(found.group(3, 4, 5))}"
-    return _line(found, stamp, _yearless(found, between), yearless=True)
+    return _line(found, stamp, _yearless(found), yearless=True)
 
 
 def _line(found: re.Match[str], stamp: str, when: When | None, *, yearless: bool = False) -> Line:
@@ -111,21 +100,13 @@ def _line(found: re.Match[str], stamp: str, when: When | None, *, yearless: bool
     )
 
 
-def _yearless(found: re.Match[str], between: Span | None) -> When | None:
+def _yearless(found: re.Match[str]) -> When | None:
+    """Return what a stamp without a year says, None for one that no year has."""
     if found["month"] not in _MONTHS:
         return None
-    month = _MONTHS.index(found["month"]) + 1
-    rest = [int(part) for part in found.group("day", "hour", "minute", "second")]
-    if gateways.moment(2000, month, *rest) is None:  # 2000 was a leap year
+    hour, minute, second = (int(part) for part in found.group("hour", "minute", "second"))
+    try:
+        clock = time(hour, minute, second)
+        return yearless(_MONTHS.index(found["month"]) + 1, int(found["day"]), clock)
+    except ValueError:
         return None
-    if between is None:
-        return UNKNOWN
-    years = range(between[0].year - 1, between[1].year + 2)
-    made = (gateways.moment(year, month, *rest) for year in years)
-    return gateways.local([one for one in made if one and _possible(one, between)])
-
-
-def _possible(moment: datetime, between: Span) -> bool:
-    """Tell whether a local time of unknown zone can lie within the bounds."""
-    low, high = (gateways.utc(moment - timedelta(minutes=m)) for m in gateways.ANYWHERE[::-1])
-    return low <= between[1] and high >= between[0]

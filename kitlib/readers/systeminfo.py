@@ -19,13 +19,16 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from kitlib import schema
-from kitlib.readers import dates, text
+from kitlib.readers import dates, offsets, text
+from kitlib.readers import lines as lines_of
 from kitlib.readers.base import Parsed, parsed
 from kitlib.readers.hotfix import qfe_row
 from kitlib.readers.remarks import Remarks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from kitlib.readers.sniffing import Head
 
 KIND: Final = "systeminfo"
 
@@ -33,9 +36,12 @@ _LABELLED: Final = re.compile(r"(\S[^:]{0,80}):\s*(.*)")
 _ITEM: Final = re.compile(r"\s+\[\d{2,4}\]\s?:\s*(\S.*)")
 _WHOLE_ID: Final = 9  # "KB" and the seven digits of every update since 2010
 _ID: Final = re.compile(r"(?:KB|Q)\d{6,8}(?!\d)")
-_ZONE: Final = re.compile(r"^[^:\s][^:\n]{0,80}:\s{1,60}\((?:UTC|GMT)", re.MULTILINE)
+_ZONE: Final = re.compile(
+    r"^[^:\s][^:\n]{0,80}:\s{1,60}\((?:UTC|GMT)([+-]\d\d:\d\d)?\)", re.MULTILINE
+)
+_OFFSET: Final = re.compile(r"\((?:UTC|GMT)(?:([+-])(\d\d):(\d\d))?\)")
 _PACKED: Final = re.compile(r"(?:^|,)\s?\[\d{2,4}\]: ")
-_LOCALE: Final = re.compile(rb":\s{1,60}([a-z]{2}(?:-[a-zA-Z]{2,4})?);")
+_LOCALE: Final = re.compile(rb"(?::\s{1,60}|\")([a-z]{2}(?:-[a-zA-Z]{2,4})?);")
 _HOST: Final = re.compile(r"[^\s.,:;\\/\"]{1,63}")
 
 
@@ -48,17 +54,15 @@ class _Group:
     items: list[str]
 
 
-def sniff(head: bytes) -> bool:
-    """Tell it by its host and system lines, its zone line and its numbered lists."""
-    start = text.decode(head, partial=True).text
-    lines = start.splitlines()
-    if _is_csv(lines):
+def is_report(head: Head) -> bool:
+    """Tell it by its zone line and its numbered lists, or as CSV by such a list in a cell."""
+    if _is_csv(head.lines):
         return True
-    listed = any(map(_ITEM.match, lines))
-    return listed and _ZONE.search(start) is not None and "Windows" in start
+    listed = any(map(_ITEM.match, head.lines))
+    return listed and _ZONE.search(head.text) is not None
 
 
-def _is_csv(lines: list[str]) -> bool:
+def _is_csv(lines: Sequence[str]) -> bool:
     filled = [line for line in lines[:5] if line.strip()]
     return (
         len(filled) > 1
@@ -79,14 +83,14 @@ def read(data: bytes) -> Parsed:
     Returns
     -------
     Parsed
-        `updates` with one row a hotfix listed, of unknown date; `problems` with how many the
-        list is short of what it claims.
+        `updates` with one row a hotfix listed, of unknown date; `clocks` with the host's zone;
+        `problems` with how many the list is short of what it claims.
     """
     decoded = text.decode(data, code_page=_code_page(data))
     problems = Remarks()
     if decoded.note:
         problems.append({"reason": decoded.note, "records_lost": 0})
-    lines = decoded.text.splitlines()
+    lines = lines_of.split(decoded.text)
     groups = list(_csv_groups(lines, problems) if _is_csv(lines) else _list_group(lines))
     rows = [
         qfe_row({"hotfixid": item, "csname": group.host}, dates.UNKNOWN, kind=KIND)
@@ -98,7 +102,20 @@ def read(data: bytes) -> Parsed:
         problems.append({"reason": reason, "records_lost": 0})
     elif not groups:
         problems.append({"reason": "no list of hotfixes found"})
-    return parsed(updates=schema.frame("updates", rows), problems=problems)
+    return parsed(
+        updates=schema.frame("updates", rows),
+        problems=problems,
+        clocks=_clocks(decoded.text, groups[0].host if groups else _host(lines)),
+    )
+
+
+def _clocks(whole: str, host: str) -> list[dict[str, Any]]:
+    """Give what the zone line says; it is the same in summer and winter."""
+    zone = _OFFSET.search(whole)
+    if not zone:
+        return []
+    minutes = int(zone[2] or 0) * 60 + int(zone[3] or 0)
+    return [offsets.of_zone(-minutes if zone[1] == "-" else minutes, source=KIND, host=host)]
 
 
 def _code_page(data: bytes) -> str:
@@ -157,9 +174,10 @@ def _host(lines: list[str]) -> str:
 def _csv_groups(lines: list[str], problems: list[dict[str, Any]]) -> Iterator[_Group]:
     try:
         for row in csv.reader(line for line in lines if line.strip()):
-            cell = next((cell for cell in row if _PACKED.search(cell)), None)
-            if cell is not None:
-                claim, *items = _PACKED.split(cell)
-                yield _Group(row[0], _claimed(f"x: {claim}"), [item.strip() for item in items])
+            lists = ([part.strip() for part in _PACKED.split(cell)] for cell in row)
+            # Processors and network cards are packed alike.
+            found = next((one for one in lists if any(map(_ID.match, one[1:]))), None)
+            if found is not None:
+                yield _Group(row[0], _claimed(f"x: {found[0]}"), found[1:])
     except csv.Error as error:
         problems.append({"reason": f"broken CSV: {error}"})

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import codecs
 import csv
-import io
 import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from kitlib.readers import lines as lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -167,7 +168,7 @@ def header_line(text: str, names: AbstractSet[str]) -> int:
     int
         The line, counted from 1; 0 if none of the first 20 lines has all of them.
     """
-    for number, line in enumerate(text.splitlines()[:20], 1):
+    for number, line in enumerate(lines_of.split(text)[:20], 1):
         if names <= {name.strip(' "').lower() for name in line.split(separator(line))}:
             return number
     return 0
@@ -191,17 +192,43 @@ def cells(text: str, *, header_line: int) -> Iterator[Row]:
     Raises
     ------
     csv.Error
-        At a cell longer than the csv module allows.
+        After the last row, if rows were left out that have a cell longer than the csv module
+        allows; it says which.
     """
-    lines = text.splitlines(keepends=True)[header_line - 1 :]
-    reader = csv.reader(io.StringIO("".join(lines)), delimiter=separator(lines[0]))
-    names = [name.strip().lower() for name in next(reader)]
-    for row in reader:
-        if row:
+    lines = lines_of.split_keeping_ends(text)
+    mark = separator(lines[header_line - 1])
+    names: list[str] = []
+    broken: list[int] = []
+    for line, row in _rows(lines, header_line - 1, mark, broken):
+        if not names:
+            names = [name.strip().lower() for name in row]
+        elif row:
             named: dict[str, str] = {}
             for name, cell in zip(names, row, strict=False):
                 named[name] = named.get(name) or cell.strip()  # a column may stand there twice
-            yield Row(header_line - 1 + reader.line_num, named, len(row) - len(names))
+            yield Row(line, named, len(row) - len(names))
+    if broken:
+        more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
+        raise csv.Error(
+            f"the row that begins in line {broken[0]}{more} has a cell too long to read"
+        )
+
+
+def _rows(
+    lines: list[str], at: int, mark: str, broken: list[int]
+) -> Iterator[tuple[int, list[str]]]:
+    """Give the line of its end and the cells of each row; go on in the line below a broken one."""
+    while at < len(lines):
+        done, reader = 0, csv.reader((lines[n] for n in range(at, len(lines))), delimiter=mark)
+        try:
+            for row in reader:
+                done = reader.line_num
+                yield at + done, row
+        except csv.Error:
+            broken.append(at + done + 1)
+            at += done + 1
+            continue
+        return
 
 
 def columns(lines: list[str], *, header_line: int) -> Iterator[Row]:

@@ -1,36 +1,46 @@
 """The registry of update histories besides COM's, `Get-HotFix` tables and `wmic qfe`.
 
-Each is known by its content alone and none by that of another; their order says nothing, but that
-osquery's history, which has the keys of COM's, is asked before it.
+Their order says nothing: ``sniffing.toml`` has the order in which they are tried.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from kitlib.readers import (
     cbs,
+    columns,
+    datastore,
     dism,
     hotfix_objects,
     osquery,
     pswindowsupdate,
+    reg_export,
+    registry,
     reporting_events,
     systeminfo,
     windowsupdate_log,
     winupdatesview,
 )
-from kitlib.readers.base import Reader
+from kitlib.readers.sniffing import tabled
+
+if TYPE_CHECKING:
+    from kitlib.readers.base import Reader
 
 UPDATE_READERS: Final[tuple[Reader, ...]] = (
-    Reader(osquery.HISTORY_KIND, osquery.sniff_history, osquery.read_history),
-    Reader(osquery.PATCHES_KIND, osquery.sniff_patches, osquery.read_patches),
-    Reader(hotfix_objects.JSON_KIND, hotfix_objects.sniff_json, hotfix_objects.read_json),
-    Reader(hotfix_objects.CLIXML_KIND, hotfix_objects.sniff_clixml, hotfix_objects.read_clixml),
-    Reader(reporting_events.KIND, reporting_events.sniff, reporting_events.read),
-    Reader(cbs.KIND, cbs.sniff, cbs.read),
-    Reader(windowsupdate_log.KIND, windowsupdate_log.sniff, windowsupdate_log.read),
-    Reader(pswindowsupdate.KIND, pswindowsupdate.sniff, pswindowsupdate.read),
-    Reader(winupdatesview.KIND, winupdatesview.sniff, winupdatesview.read),
-    Reader(systeminfo.KIND, systeminfo.sniff, systeminfo.read),
-    Reader(dism.KIND, dism.sniff, dism.read),
+    tabled(osquery.HISTORY_KIND, osquery.read_history),
+    tabled(osquery.PATCHES_KIND, osquery.read_patches),
+    tabled(hotfix_objects.JSON_KIND, hotfix_objects.read_json),
+    tabled(hotfix_objects.CLIXML_KIND, hotfix_objects.read_clixml),
+    tabled(reporting_events.KIND, reporting_events.read),
+    tabled(cbs.KIND, cbs.read),
+    tabled(windowsupdate_log.KIND, windowsupdate_log.read),
+    tabled(pswindowsupdate.KIND, pswindowsupdate.read),
+    tabled(winupdatesview.KIND, winupdatesview.read),
+    tabled(systeminfo.KIND, systeminfo.read),
+    tabled(dism.KIND, dism.read),
+    tabled(reg_export.KIND, reg_export.read),
+    tabled(registry.KIND, registry.read),
+    tabled(datastore.KIND, datastore.read),
+    tabled(columns.KIND, columns.read),
 )

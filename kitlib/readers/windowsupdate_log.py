@@ -8,21 +8,13 @@ installations stand in the update history, the event log and `ReportingEvents.lo
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
+from kitlib.readers import lines as lines_of
 from kitlib.readers import text
 from kitlib.readers.base import Parsed, parsed
 
 KIND: Final = "windowsupdate_log"
-
-_LINE: Final = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{7}\s+\w{1,8}\s+\w{1,8}\s+\S")
-
-
-def sniff(head: bytes) -> bool:
-    """Tell it by its time stamps to 100 ns with process and thread."""
-    lines = text.decode(head, partial=True).text.splitlines()[:20]
-    return any(map(_LINE.match, lines))
 
 
 def read(data: bytes) -> Parsed:
@@ -38,7 +30,7 @@ def read(data: bytes) -> Parsed:
     Parsed
         No rows; one row of `problems`.
     """
-    lines = len(text.decode(data).text.splitlines())
+    lines = len(lines_of.split(text.decode(data).text))
     reason = (
         f"a decoded trace of the update agent, {lines} lines in the local time of the machine that "
         "decoded it: it states no installation in a form to rely on, so nothing is taken from it"

@@ -9,14 +9,18 @@ column is optional but title, update id and a date, and a file without a header 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from kitlib import schema
 from kitlib.readers import com_history, text
+from kitlib.readers import lines as lines_of
 from kitlib.readers.base import Parsed, parsed
 from kitlib.readers.hotfix import checked
 from kitlib.readers.pswindowsupdate import history_rows, open_words
 from kitlib.readers.remarks import Remarks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 KIND: Final = "winupdatesview"
 
@@ -28,11 +32,6 @@ _CODES: Final = ("hresult", "error code", "result code")
 _CLIENTS: Final = ("client application id", "client application", "client id")
 _GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LOST: Final = "WinUpdatesView prints times without saying whether they are local or GMT"
-
-
-def sniff(head: bytes) -> bool:
-    """Tell it by its column names."""
-    return _header(text.decode(head, partial=True).text) is not None
 
 
 def _header(whole: str) -> tuple[int, str] | None:
@@ -67,13 +66,27 @@ def read(data: bytes) -> Parsed:
     problems.append({"reason": LOST, "records_lost": 0})
     if decoded.note:
         problems.append({"reason": decoded.note, "records_lost": 0})
-    rows = list(checked(text.cells(decoded.text, header_line=number), problems))
+    rows = list(checked(_rows(decoded.text, number), problems))
     made = history_rows(rows, date=date, kind=KIND, problems=problems)
     for one, row in zip(made, rows, strict=True):
         one.update(_outcome(row.cells))
         one["kb"] = one["kb"] or text.kb_of(row.cells.get("kb", ""))
     problems.extend(open_words(made, rows))
     return parsed(updates=schema.frame("updates", made), problems=problems)
+
+
+def _rows(whole: str, number: int) -> Iterator[text.Row]:
+    """Cut the rows. The tab form quotes nothing: a quotation mark that begins a cell is its own."""
+    begun = lines_of.split_keeping_ends(whole)[:number]
+    if "\t" not in begun[-1] or '"' in begun[-1]:
+        yield from text.cells(whole, header_line=number)
+        return
+    names = [name.strip().lower() for name in begun[-1].split("\t")]
+    for line, row in enumerate(whole[sum(map(len, begun)) :].split("\n"), number + 1):
+        if row.strip():
+            values = [value.strip() for value in row.split("\t")]
+            named = dict(zip(names, values, strict=False))
+            yield text.Row(line, named, len(values) - len(names))
 
 
 def _outcome(cells: dict[str, str]) -> dict[str, str]:

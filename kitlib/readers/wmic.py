@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kitlib import schema
 from kitlib.readers import dates, text
+from kitlib.readers import lines as lines_of
 from kitlib.readers.base import Parsed, parsed
 from kitlib.readers.hotfix import not_a_date, qfe_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from kitlib.readers.sniffing import Head
 
 KIND: Final = "wmic_qfe"
 
@@ -32,12 +35,12 @@ _TEXT_COLUMN: Final = "fixcomments"
 _DATE: Final = re.compile(r"(?<!\S)(\d{1,2}/\d{1,2}/\d{4}|\d{8}|[0-9a-f]{16})(?!\S)")
 
 
-def sniff(head: bytes) -> bool:
+def is_dump(head: Head) -> bool:
     """Tell a `wmic qfe` dump of any form by its header or its first keys."""
-    return _form(text.decode(head, partial=True).text.splitlines()) is not None
+    return _form(head.lines) is not None
 
 
-def _form(lines: list[str]) -> tuple[str, int] | None:
+def _form(lines: Sequence[str]) -> tuple[str, int] | None:
     """Find the form ('csv', 'table' or 'list') and the line, from 1, where it begins."""
     # A prompt, a typed command or a first-run notice may stand above.
     for number, line in enumerate(lines[:40], 1):
@@ -52,7 +55,7 @@ def _form(lines: list[str]) -> tuple[str, int] | None:
     return None
 
 
-def _dashes(below: list[str]) -> bool:
+def _dashes(below: Sequence[str]) -> bool:
     """Tell PowerShell's tables, which underline their header, from wmic's."""
     return bool(below) and bool(below[0].strip()) and not below[0].strip(" -")
 
@@ -72,7 +75,7 @@ def read(data: bytes) -> Parsed:
         FILETIME; `problems` with what could not be read.
     """
     decoded = text.decode(data)
-    lines = decoded.text.splitlines()
+    lines = lines_of.split(decoded.text)
     form = _form(lines)
     if form is None:
         return parsed(problems=[{"reason": "no header with HotFixID in it"}])

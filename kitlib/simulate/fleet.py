@@ -1,7 +1,8 @@
 """Write a simulated fleet: hosts as folders with real event logs and update dumps, and the truth.
 
 The way through: `scenario` (what may happen) → `world` (what did happen) → `events`,
-`background`, `updates` (what is written about it) → `logs` (files and their defects) → `truth`.
+`background`, `updates`, `gateway` (what is written about it) → `logs` (files and their defects) →
+`handed` (how they come) → `truth`.
 The analysis is never imported: the two know each other only by the files.
 """
 
@@ -12,6 +13,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kitlib.errors import UsageError
+from kitlib.simulate.gateway import GATEWAY_LOGS
+from kitlib.simulate.handed import HANDED_OVER
 from kitlib.simulate.logs import Log, write_logs
 from kitlib.simulate.scenario import Scenario, list_scenarios, load_scenario
 from kitlib.simulate.truth import truth
@@ -40,7 +43,7 @@ def simulate(scenario: str | Path, *, seed: int, out: Path) -> Path:
     Returns
     -------
     pathlib.Path
-        `out`, holding one folder a host and ``truth.json``.
+        `out`, holding a folder or an archive for each host and ``truth.json``.
 
     Raises
     ------
@@ -52,23 +55,22 @@ def simulate(scenario: str | Path, *, seed: int, out: Path) -> Path:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} is not an empty folder: choose another one to write into")
     world = grow(load_scenario(scenario), seed=seed)
-    logs = {host.name: _write_host(world, host, out / host.name) for host in world.hosts}
+    out.mkdir(parents=True, exist_ok=True)
+    logs = {host.name: _write_host(world, host, out) for host in world.hosts}
+    if world.scenario.office.gateway_log:
+        name, write = GATEWAY_LOGS[world.scenario.office.gateway_log]
+        (out / "gateway").mkdir()
+        (out / "gateway" / name).write_bytes(write(world))
     document = json.dumps(truth(world, logs), indent=1, ensure_ascii=False)
     (out / "truth.json").write_bytes(f"{document}\n".encode())
     return out
 
 
-def _write_host(world: World, host: HostWorld, folder: Path) -> Sequence[Log]:
+def _write_host(world: World, host: HostWorld, out: Path) -> Sequence[Log]:
     """Write the files of one host; keep what `truth` needs, not the bytes."""
-    folder.mkdir(parents=True)
-    kept = []
-    for log in write_logs(world, host):
-        if log.content:
-            (folder / f"{log.name}.evtx").write_bytes(log.content)
-        for name, copy in log.copies:
-            (folder / name).write_bytes(copy)
-        kept.append(replace(log, content=b"", copies=()))
-    for dump in host.host.dumps:
-        name, write = WRITERS[dump]
-        (folder / name).write_bytes(write(world, host))
-    return kept
+    logs = list(write_logs(world, host))
+    files = [(log.file, log.content) for log in logs if log.content]
+    files += [copy for log in logs for copy in log.copies]
+    dumps = [(WRITERS[kind][0], WRITERS[kind][1](world, host)) for kind in host.host.dumps]
+    HANDED_OVER[host.host.handed](world, host, out, files, dumps)
+    return [replace(log, content=b"", copies=()) for log in logs]

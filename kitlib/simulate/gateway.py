@@ -1,7 +1,6 @@
 """What the office's VPN gateway writes about the world's attempts: a Meraki event log (CSV).
 
-The dashboard's dialect: the zone once, in the header, as an abbreviation; local minutes; newest
-first; details in a second pair of quotes, escaped as HTML. A try that reaches the gateway leaves
+The dashboard's dialect is that of `kitlib.simulate.gateway_dumps`. A try that reaches the gateway leaves
 IKE's lines; one that comes up leaves the user's name as well. A try that breaks in the first
 negotiation leaves an IKE_SA that is half open until it times out, and no name; one that never
 gets there leaves nothing, which is what silence of a gateway means.
@@ -11,25 +10,21 @@ Addresses are of the documentation ranges. Nothing here knows which change is gu
 
 from __future__ import annotations
 
-import html
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from kitlib.simulate.dice import Dice
+from kitlib.simulate.gateway_dumps import Entry, dashboard, meraki_entry
+from kitlib.simulate.gateway_facts import Fact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
 
     from kitlib.simulate.usage import Attempt
     from kitlib.simulate.world import HostWorld, World
 
-NEGOTIATION: Final = "Non-Meraki / Client VPN negotiation"
-CONNECTED: Final = "VPN client connected"
-DISCONNECTED: Final = "VPN client disconnected"
-CONNECTION: Final = "l2tp-over-ipsec-1"
-GATEWAY: Final = "192.0.2.1"
 HALF_OPEN: Final = frozenset({787, 789})
 """Codes of tries that begin IKE and do not end it; others of the same stage never reach it."""
 THROUGH_IKE: Final = 20223
@@ -53,16 +48,6 @@ ABBREVIATIONS: Final[Mapping[tuple[str, int], str]] = MappingProxyType(
 """Windows zone and minutes from UTC → what the dashboard's header says."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One row of the event log; `time` is UTC."""
-
-    time: datetime
-    client: str
-    kind: str
-    details: str
-
-
 def meraki_csv(world: World) -> bytes:
     """Write the event log of the office's gateway as the dashboard exports it.
 
@@ -78,12 +63,7 @@ def meraki_csv(world: World) -> bytes:
     """
     everything = [entry for host in world.hosts for entry in _entries(world, host)]
     inside = [entry for entry in everything if world.start <= entry.time < world.end]
-    newest = sorted(inside, key=lambda entry: entry.time)[::-1]
-    lines = [
-        f"Time({zone_of(world)}),Client,Event type,Details",
-        *(_line(world, e) for e in newest),
-    ]
-    return "".join(f"{line}\n" for line in lines).encode()
+    return dashboard(inside, zone=zone_of(world), clock=world.window.offset)
 
 
 def zone_of(world: World) -> str:
@@ -101,44 +81,41 @@ def client_address(world: World, host: HostWorld) -> str:
     return f"{dice.pick(('198.51.100', '203.0.113'))}.{dice.whole(1, 254)}"
 
 
-def _line(world: World, entry: Entry) -> str:
-    stamp = world.window.local(entry.time)
-    cell = f'"{html.escape(entry.details, quote=False)}"'.replace('"', '""')
-    return f'{stamp:%m/%d/%Y %H:%M},{entry.client},{entry.kind},"{cell}"'
-
-
 def _entries(world: World, host: HostWorld) -> Iterator[Entry]:
     dice = Dice(world.seed, host.name, "gateway")
     address, inner = client_address(world, host), f"192.168.70.{dice.whole(10, 250)}"
     mac = ":".join(["02", *(f"{dice.whole(0, 255):02x}" for _ in range(5))])
-    user = f"local_ip: {inner}, user_id: {host.user}, remote_ip: {address}"
     for attempt in host.attempts:
         number, spi = dice.whole(1, 9999), f"c{dice.whole(0, 2**28 - 1):07x}"
-        ike = f"<{CONNECTION}|{number}> "
-        for time, words in _negotiated(attempt, address, number, spi):
-            yield Entry(time=time, client="", kind=NEGOTIATION, details=f"msg: {ike}{words}")
-        if attempt.outcome == "success":
-            yield Entry(time=attempt.closed, client=mac, kind=CONNECTED, details=user)
-            if attempt.end:
-                yield Entry(time=attempt.end, client=mac, kind=DISCONNECTED, details=user)
+        for fact in _facts(attempt, user=host.user, address=address, number=number):
+            entry = meraki_entry(fact, station=mac, inner=inner, spi=spi)
+            if entry:
+                yield entry
 
 
-def _negotiated(
-    attempt: Attempt, address: str, number: int, spi: str
-) -> Iterator[tuple[datetime, str]]:
-    """Yield when the gateway says what about a try's IKE, without its tag."""
+def _facts(attempt: Attempt, *, user: str, address: str, number: int) -> Iterator[Fact]:
+    """Yield what the gateway learns of a try: of its IKE and, where that comes up, of its user."""
+    for action, time in _negotiated(attempt):
+        yield Fact(time=time, action=action, client=address, connection=number)
+    if attempt.outcome == "success":
+        yield Fact(time=attempt.closed, action="session_started", user=user, client=address)
+        if attempt.end:
+            yield Fact(time=attempt.end, action="session_ended", user=user, client=address)
+
+
+def _negotiated(attempt: Attempt) -> Iterator[tuple[str, datetime]]:
     if attempt.outcome == "failure" and attempt.code in HALF_OPEN:
-        given_up = attempt.start + timedelta(seconds=HALF_OPEN_SECONDS)
-        yield given_up, f"deleting half open IKE_SA with {address} after timeout"
+        yield "negotiation_failed", attempt.start + timedelta(seconds=HALF_OPEN_SECONDS)
     if attempt.stage < THROUGH_IKE:
         return
-    begun = attempt.start + (attempt.closed - attempt.start) / 2
-    ends = f"{GATEWAY}[{GATEWAY}]...{address}[10.0.0.5]"
-    selectors = f"TS {GATEWAY}/32[udp/l2f] === {address}/32[udp/l2f]"
-    yield begun, f"IKE_SA {CONNECTION}[{number}] established between {ends}"
-    spis = f"{spi}(inbound) {spi[::-1]}(outbound)"
-    yield begun, f"CHILD_SA net-1{{{number}}} established with SPIs {spis} and {selectors}"
-    over = attempt.end or attempt.closed
-    sizes = f"{spi}(inbound) (5659 bytes) {spi[::-1]}(outbound) (0 bytes)"
-    yield over, f"closing CHILD_SA net-1{{{number}}} with SPIs {sizes} and {selectors}"
-    yield over, f"deleting IKE_SA {CONNECTION}[{number}] between {ends}"
+    begun, over = attempt.start + (attempt.closed - attempt.start) / 2, attempt.end
+    for action in ("negotiation_succeeded", "tunnel_started"):
+        yield action, begun
+    for action in ("tunnel_ended", "association_ended"):
+        yield action, over or attempt.closed
+
+
+GATEWAY_LOGS: Final[Mapping[str, tuple[str, Callable[[World], bytes]]]] = MappingProxyType(
+    {"meraki_csv": ("event-log.csv", meraki_csv)}
+)
+"""Dialect of the scenario → file name, writer."""

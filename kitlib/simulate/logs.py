@@ -11,18 +11,19 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from kitlib.simulate.background import background_notes, user_sid
 from kitlib.simulate.declared import ScenarioError
 from kitlib.simulate.dice import Dice
 from kitlib.simulate.events import dial_notes, filetime, restart_notes, rollback_notes, update_notes
 from kitlib.simulate.evtx import Event, UserData, break_chunk, encode_log, ticks, truncate
+from kitlib.simulate.exports_xml import wevtutil_xml
 from kitlib.simulate.notes import Note, Shape, shapes, u32
 from kitlib.simulate.scenario import LOGS, Defect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from kitlib.simulate.world import HostWorld, World
 
@@ -50,6 +51,7 @@ class Log:
     """One log file."""
 
     name: str
+    file: str
     content: bytes
     copies: tuple[tuple[str, bytes], ...]
     """Further exports of the same log: file name, content."""
@@ -133,7 +135,8 @@ def _write(world: World, host: HostWorld, name: str, notes: Sequence[Note]) -> L
     kept = [note for note in notes if _place(note) >= begins]
     gone = len(notes) - len(kept)
     first = _first_id(world, host, name) + (0 if host.deeds.reimaged else gone)
-    content = _encoded(world, host, name, kept, first)
+    ending, write = _WRITERS[host.host.exports.get(name, "")]
+    content = _encoded(world, host, name, kept, first)(write)
     copies = _copies(world, host, name, kept, first)
     lost = [Loss(file=f"{name}.evtx", kind="rolled", records=gone, before=begins)] if gone else []
     content, hurt = _hurt(world, host, name, content)
@@ -143,6 +146,7 @@ def _write(world: World, host: HostWorld, name: str, notes: Sequence[Note]) -> L
     readable = _readable(kept, first, hurt)
     return Log(
         name=name,
+        file=f"{name}{ending}",
         content=content,
         copies=copies,
         visible=frozenset(note.attempt for note in readable if note.attempt >= 0),
@@ -152,9 +156,27 @@ def _write(world: World, host: HostWorld, name: str, notes: Sequence[Note]) -> L
     )
 
 
-def _encoded(world: World, host: HostWorld, name: str, notes: Sequence[Note], first: int) -> bytes:
+class _Writer(Protocol):
+    def __call__(
+        self, events: Iterable[Event], *, channel: str, computer: str, first_record_id: int
+    ) -> bytes: ...
+
+
+_WRITERS: Final[Mapping[str, tuple[str, _Writer]]] = {
+    "": (".evtx", encode_log),
+    "wevtutil_xml": (".xml", wevtutil_xml),
+}
+"""Form in which a log is handed over → ending of the file's name, writer."""
+
+
+def _encoded(
+    world: World, host: HostWorld, name: str, notes: Sequence[Note], first: int
+) -> Callable[[_Writer], bytes]:
+    """Return what encodes the records with a writer."""
     events = [_event(host, note, number) for number, note in enumerate(notes, first)]
-    return encode_log(events, channel=name, computer=world.fqdn(host), first_record_id=first)
+    return lambda write: write(
+        events, channel=name, computer=world.fqdn(host), first_record_id=first
+    )
 
 
 def _copies(
@@ -165,7 +187,7 @@ def _copies(
     for number, defect in enumerate(_defects(world, host, "duplicated", log=name), 1):
         until = world.window.utc(defect.at) if defect.at else world.end
         early = [note for note in notes if _place(note) < until]
-        copy = _encoded(world, host, name, early, first)
+        copy = _encoded(world, host, name, early, first)(encode_log)
         out.append((f"{name} ({number}).evtx", copy))
     return tuple(out)
 

@@ -32,7 +32,10 @@ ACTS: Final = ("install", "uninstall", "reboot", "reimage", "away", "workaround"
 REBOOTS: Final = ("at once", "evening", "night", "never")
 ROUTES: Final = ("windows_update", "wusa", "wusa_quiet", "settings", "server", "library")
 POWER: Final = ("on", "sleep", "shutdown")
-DUMPS: Final = ("com_51", "com_iso", "hotfix_csv", "wmic_csv", "wmic_table")
+DUMPS: Final = ("com_51", "com_iso", "hotfix_csv", "wmic_csv", "wmic_table", "systeminfo")
+EXPORTS: Final = ("wevtutil_xml",)
+HANDED: Final = ("folder", "velociraptor")
+GATEWAY_LOGS: Final = ("meraki_csv",)
 DEFECTS: Final = ("rolled", "cleared", "damaged", "cut", "missing", "duplicated", "clock")
 PACKAGES: Final = ("update", "driver", "application")
 
@@ -82,6 +85,8 @@ class Office:
     netbios: str
     profile: str
     server: str
+    gateway_log: str = ""
+    """Dialect in which the gateway's own log is handed over, one of `GATEWAY_LOGS`; empty: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +233,10 @@ class Host:
     habits: Habits = field(default_factory=Habits)
     acts: tuple[Act, ...] = ()
     dumps: tuple[str, ...] = ("com_iso",)
+    exports: Mapping[str, str] = field(default_factory=dict)
+    """Logs that are handed over in another form than .evtx: log → one of `EXPORTS`."""
+    handed: str = "folder"
+    """How the files come, one of `HANDED`."""
     culture: str = "en-US"
     first_record_id: int = 0
     """Record id the logs begin with; 0 lets chance decide (1 for about a third of hosts)."""
@@ -409,6 +418,7 @@ def _check(scenario: Scenario, where: str) -> None:
     if scenario.window.start >= scenario.window.end:
         raise ScenarioError(f"{where}: window: start must be before end")
     _one_of(scenario.verdict.status, VERDICTS, f"{where}: verdict: status")
+    _one_of(scenario.office.gateway_log, ("", *GATEWAY_LOGS), f"{where}: office: gateway_log")
     names = [name for host in scenario.hosts for name in host.host_names()]
     for name in names:
         if names.count(name) > 1:
@@ -421,6 +431,9 @@ def _check(scenario: Scenario, where: str) -> None:
         _one_of(defect.host, names, f"{where}: defect: host")
         _one_of(defect.kind, DEFECTS, f"{where}: defect: kind")
         _one_of(defect.log, LOGS, f"{where}: defect: log")
+        exports = next(h.exports for h in scenario.hosts if defect.host in h.host_names())
+        if defect.kind in ("damaged", "cut") and defect.log in exports:
+            raise ScenarioError(f"{where}: defect of {defect.host}: an export cannot be damaged")
         if defect.kind in ("rolled", "cleared", "clock") and defect.at is None:
             raise ScenarioError(f"{where}: defect of {defect.host}: '{defect.kind}' needs 'at'")
 
@@ -434,6 +447,10 @@ def _check_host(scenario: Scenario, host: Host, where: str) -> None:
     _one_of(host.habits.power, POWER, f"{where}: habits: power")
     for dump in host.dumps:
         _one_of(dump, DUMPS, f"{where}: dumps")
+    for log, dialect in host.exports.items():
+        _one_of(log, LOGS, f"{where}: exports")
+        _one_of(dialect, EXPORTS, f"{where}: exports: {log}")
+    _one_of(host.handed, HANDED, f"{where}: handed")
     for index, act in enumerate(host.acts, 1):
         _check_act(scenario, host, act, f"{where}: act {index}", numbers)
 

@@ -1,48 +1,32 @@
-"""Write a host's update history as the dumps people collect, each with its own quirks.
+"""What a simulated host's dumps list: its COM update history, and the hotfixes installed at the end.
 
-COM ``QueryHistory`` as PowerShell 5.1 prints it (``/Date(ms)/``, wrong by the host's UTC offset
-because 5.1 takes COM's UTC time for local), the same with an explicit UTC text, ``Get-HotFix`` as
-CSV in three cultures, and ``wmic qfe`` as CSV and as table (UTF-16LE with BOM, always M/d/yyyy).
 COM lists everything that ever ran, newest first; the hotfix lists only name what is installed now
-and know no time of day. What each dump means to an analysis is not known here.
+and know no time of day. `kitlib.simulate.update_dumps` knows the dialects, `WRITERS` which of them
+a scenario can ask for. What each dump means to an analysis is not known here.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from kitlib.simulate import update_dumps
 from kitlib.simulate.background import routine_updates
+from kitlib.simulate.dumps import UPDATE_SERVICE_ID
+from kitlib.simulate.dumps_history import STORE_SERVICE_ID
 from kitlib.simulate.events import INSTALL_ERROR, SERVICE_STORE, kb_of, title_of, update_guid
+from kitlib.simulate.update_dumps import CULTURES, Item, Session
 from kitlib.simulate.world import HostWorld, World
 
 if TYPE_CHECKING:
     from kitlib.simulate.deeds import Change
 
-STORE_SERVICE_ID: Final = "117cab2d-82b1-4b5a-a08c-4d62dbee7782"
-UPDATE_SERVICE_ID: Final = "9482f4b4-e343-43b6-b170-9a65bc822c77"
 PENDING: Final = -2145116140
 """0x80242014 as COM states it: done, but for the restart."""
 FAILED: Final = INSTALL_ERROR - 2**32
-BOM16: Final = b"\xff\xfe"
-BOM8: Final = b"\xef\xbb\xbf"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One row of COM history; `time` is UTC."""
-
-    time: datetime
-    title: str
-    client: str
-    operation: int = 1
-    result: int = 2
-    hresult: int = 0
-    service: str = UPDATE_SERVICE_ID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +39,7 @@ class Fix:
     day: date
 
 
-def history(world: World, host: HostWorld) -> list[Entry]:
+def history(world: World, host: HostWorld) -> list[Item]:
     """Return the COM history of a host, newest first.
 
     Notes
@@ -65,7 +49,7 @@ def history(world: World, host: HostWorld) -> list[Entry]:
     fresh = host.deeds.reimaged or world.start
     rows = [_entry(host, change) for change in host.deeds.changes if change.do == "install"]
     rows += [
-        Entry(
+        Item(
             time=routine.time,
             title=routine.title,
             client="Update;ScanForUpdates"
@@ -84,9 +68,9 @@ def history(world: World, host: HostWorld) -> list[Entry]:
     return sorted(kept, key=lambda row: row.time, reverse=True)
 
 
-def _entry(host: HostWorld, change: Change) -> Entry:
+def _entry(host: HostWorld, change: Change) -> Item:
     pending = change.effective is None
-    return Entry(
+    return Item(
         time=change.staged.replace(microsecond=0),
         title=title_of(host, change),
         client="UpdateOrchestrator" if change.by == "windows_update" else "wusa",
@@ -130,144 +114,75 @@ def _fix(world: World, host: HostWorld, change: Change, kind: str) -> Fix:
     )
 
 
+def _session(world: World, host: HostWorld) -> Session:
+    def offset(when: datetime) -> int:
+        wall = world.window.local(when)
+        return (wall.replace(tzinfo=UTC) - when) // timedelta(minutes=1)
+
+    return Session(host=host.name, culture=CULTURES[host.host.culture], offset=offset)
+
+
+def _entries(world: World, host: HostWorld) -> list[Item]:
+    """Return the history as COM keeps it: to the second, each with an identity."""
+    return [
+        replace(
+            item,
+            time=item.time.replace(microsecond=0),
+            update_id=update_guid(item.title).lower(),
+        )
+        for item in history(world, host)
+    ]
+
+
+def _installed(world: World, host: HostWorld) -> list[Item]:
+    return [
+        Item(
+            time=world.window.utc(datetime.combine(fix.day, time(12))),
+            kb=fix.kb,
+            kind=fix.kind,
+            by=fix.by,
+        )
+        for fix in fixes(world, host)
+    ]
+
+
 def com_51(world: World, host: HostWorld) -> bytes:
     """``QueryHistory | ConvertTo-Json > file`` in Windows PowerShell 5.1."""
-    rows = [
-        {
-            "ClientApplicationID": row.client,
-            "Date": _slash_date(world, row.time),
-            "Description": "",
-            "HResult": row.hresult,
-            "Operation": row.operation,
-            "ResultCode": row.result,
-            "ServerSelection": 3 if row.service == STORE_SERVICE_ID else 2,
-            "ServiceID": row.service,
-            "SupportUrl": "https://support.microsoft.com",
-            "Title": row.title,
-            "UninstallationNotes": "",
-            "UninstallationSteps": "System.__ComObject",
-            "UnmappedResultCode": row.hresult,
-            "UpdateIdentity": "System.__ComObject",
-            "Categories": "System.__ComObject",
-        }
-        for row in history(world, host)
-    ]
-    text = _powershell_json(rows).replace(r"\\/", r"\/")
-    return BOM16 + text.encode("utf-16-le")
-
-
-def _slash_date(world: World, time: datetime) -> str:
-    """5.1 calls ToUniversalTime on COM's UTC time, so the offset is taken off once too often."""
-    wrong = time - world.window.offset(time.replace(tzinfo=None))
-    return rf"\/Date({int(wrong.timestamp()) * 1000})\/"
+    return update_dumps.com_json_51(_entries(world, host), _session(world, host))
 
 
 def com_iso(world: World, host: HostWorld) -> bytes:
     """``QueryHistory`` with an explicit UTC text, written by ``Set-Content -Encoding UTF8``."""
-    rows = [
-        {
-            "date_utc": row.time.strftime("%Y-%m-%dT%H:%M:%S.0000000Z"),
-            "Title": row.title,
-            "Operation": row.operation,
-            "ResultCode": row.result,
-            "hresult": f"0x{row.hresult & 0xFFFFFFFF:08X}",
-            "update_id": update_guid(row.title).lower(),
-        }
-        for row in history(world, host)
-    ]
-    return BOM8 + _powershell_json(rows).encode()
-
-
-def _powershell_json(rows: Sequence[Mapping[str, object]]) -> str:
-    """Lay out JSON as Windows PowerShell 5.1 does: two spaces after the colon, deep indents."""
-    blocks = []
-    for row in rows:
-        lines = [f"        {json.dumps(k)}:  {json.dumps(v)}" for k, v in row.items()]
-        blocks.append("    {\r\n" + ",\r\n".join(lines) + "\r\n    }")
-    return "[\r\n" + ",\r\n".join(blocks) + "\r\n]\r\n"
+    return update_dumps.collector_json(_entries(world, host), Session())
 
 
 def hotfix_csv(world: World, host: HostWorld) -> bytes:
     """``Get-HotFix | Export-Csv -NoTypeInformation``: ASCII, dates in the user's culture."""
-    head = (
-        "PSComputerName",
-        "InstalledOn",
-        "Caption",
-        "CSName",
-        "Description",
-        "FixComments",
-        "HotFixID",
-        "InstallDate",
-        "InstalledBy",
-        "Name",
-        "ServicePackInEffect",
-        "Status",
-    )
-    lines = [head]
-    for fix in fixes(world, host):
-        when = CULTURES[host.host.culture](fix.day)
-        caption = f"http://support.microsoft.com/?kbid={fix.kb[2:]}"
-        lines.append(
-            (host.name, when, caption, host.name, fix.kind, "", fix.kb, "", fix.by, "", "", "")
-        )
-    text = "".join(",".join(f'"{cell}"' for cell in line) + "\r\n" for line in lines)
-    return text.encode("ascii", "replace")
-
-
-def _us(day: date) -> str:
-    return f"{day.month}/{day.day}/{day.year}"
-
-
-CULTURES: Final[Mapping[str, Callable[[date], str]]] = MappingProxyType(
-    {
-        "en-US": lambda day: f"{_us(day)} 12:00:00 AM",
-        "en-GB": lambda day: f"{day:%d/%m/%Y} 00:00:00",
-        "de-DE": lambda day: f"{day:%d.%m.%Y} 00:00:00",
-    }
-)
+    return update_dumps.hotfix_csv(_installed(world, host), _session(world, host))
 
 
 def wmic_csv(world: World, host: HostWorld) -> bytes:
-    """``wmic qfe list full /format:csv > file``: an empty first line, no quotes."""
-    head = (
-        "Node,Caption,CSName,Description,FixComments,HotFixID,InstallDate,InstalledBy,"
-        "InstalledOn,Name,ServicePackInEffect,Status"
-    )
-    lines = ["", head]
-    for fix in fixes(world, host):
-        caption = f"http://support.microsoft.com/?kbid={fix.kb[2:]}"
-        lines.append(
-            f"{host.name},{caption},{host.name},{fix.kind},,{fix.kb},,{fix.by},{_us(fix.day)},,,"
-        )
-    return BOM16 + "".join(f"{line}\r\n" for line in lines).encode("utf-16-le")
+    """``wmic qfe list full /format:csv > file``."""
+    return update_dumps.wmic_csv(_installed(world, host), _session(world, host))
 
 
 def wmic_table(world: World, host: HostWorld) -> bytes:
-    """``wmic qfe > file``: columns as wide as their widest cell and two spaces."""
-    head = WMIC_COLUMNS
-    rows: list[tuple[str, ...]] = [head]
-    for fix in fixes(world, host):
-        caption = f"http://support.microsoft.com/?kbid={fix.kb[2:]}"
-        cells = (caption, host.name, fix.kind, "", fix.kb, "", fix.by, _us(fix.day), "", "", "")
-        rows.append(cells)
-    widths = [max(len(row[i]) for row in rows) + 2 for i in range(len(head))]
-    lines = ["".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
-    return BOM16 + "".join(f"{line}\r\n" for line in lines).encode("utf-16-le")
+    """``wmic qfe > file``."""
+    return update_dumps.wmic_table(_installed(world, host), _session(world, host))
 
 
-WMIC_COLUMNS: Final = (
-    "Caption",
-    "CSName",
-    "Description",
-    "FixComments",
-    "HotFixID",
-    "InstallDate",
-    "InstalledBy",
-    "InstalledOn",
-    "Name",
-    "ServicePackInEffect",
-    "Status",
-)
+def systeminfo(world: World, host: HostWorld) -> bytes:
+    """``systeminfo > file`` in the language of the host's culture."""
+    language = host.host.culture.partition("-")[0]
+    machine = update_dumps.Machine(
+        os_name=f"Microsoft {host.branch.product}",
+        version=f"10.0.{host.branch.build}",
+        boot=max(boot.start for boot in host.deeds.boots if boot.start < world.end),
+        domain=world.scenario.office.domain,
+        language=language,
+    )
+    return update_dumps.systeminfo_list(_installed(world, host), _session(world, host), machine)
+
 
 Writer = Callable[[World, HostWorld], bytes]
 WRITERS: Final[Mapping[str, tuple[str, Writer]]] = MappingProxyType(
@@ -277,6 +192,7 @@ WRITERS: Final[Mapping[str, tuple[str, Writer]]] = MappingProxyType(
         "hotfix_csv": ("hotfix.csv", hotfix_csv),
         "wmic_csv": ("qfe.csv", wmic_csv),
         "wmic_table": ("qfe.txt", wmic_table),
+        "systeminfo": ("systeminfo.txt", systeminfo),
     }
 )
 """Dump kind of the scenario → file name, writer."""
