@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 from pandas.api.typing import NaTType
 
-from kitlib import knowledge, legs, schema
+from kitlib import gateway, knowledge, legs, schema
 from kitlib.attempts import make_episodes
 from kitlib.claims import Check, Finding
 from kitlib.explain import Panel, Weights, weigh
-from kitlib.gateway import SHARE_EXPLAINED, find_outages, gateway_checks, in_outage, join_sessions
 from kitlib.suspects import Suspect, bad_spans, cured_spans, find_suspects, in_effect
 
 if TYPE_CHECKING:
@@ -42,6 +41,9 @@ MODEL_DOUBT: Final = 0.01
 
 INSEPARABLE: Final = 19.0
 """Two changes are told apart only where one is this many times as probable as the other."""
+
+SHARE_SERVED: Final = 0.1
+"""Share of the successes that a gateway must have seen for its outages to matter to the clients."""
 
 Instant = pd.Timestamp | NaTType
 
@@ -163,14 +165,23 @@ def _with_gateway(
     sessions: pd.DataFrame,
 ) -> Cause:
     """Judge without the attempts in outages the gateway states, and with what else it says."""
-    outages = find_outages(sessions, attempts)
-    aside = in_outage(attempts["time"], outages, why="said")
+    joined = gateway.join_sessions(attempts, sessions)
+    outages = gateway.find_outages(sessions, attempts)
+    if len(set(sessions["gateway"])) > 1:  # some may serve others: wireless, another site
+        met = joined[(joined["outcome"] == "success") & (joined["seen"] == "connected")]
+        part = met["gateway"].value_counts(normalize=True)
+        outages = outages[outages["gateway"].isin(part.index[part >= SHARE_SERVED])]
+    aside = gateway.in_outage(attempts["time"], outages, why="said")
     cause = _without_gateway(attempts[~aside], exposure, coverage, incident)
-    checks = gateway_checks(attempts, join_sessions(attempts, sessions), outages, incident)
+    checks = gateway.gateway_checks(attempts, joined, outages, incident)
     cause = replace(cause, checks=(*cause.checks, *checks))
     failed = (attempts["outcome"] == "failure") & incident.is_symptom(attempts["code"])
     share = float((failed & aside).sum() / max(int(failed.sum()), 1))
-    if cause.blames or share < SHARE_EXPLAINED:
+    near = gateway.in_outage(attempts["time"], outages, why="said", slack=gateway.SLACK)
+    beside = failed & ~near
+    unexplained = attempts.loc[beside, "host"].nunique() >= MIN_AFFECTED
+    too_few = cause.status == "insufficient" and unexplained  # a change may have done those
+    if cause.blames or share < gateway.SHARE_EXPLAINED or too_few:
         return cause
     hit = outages[outages["why"] == "said"]
     first, last = hit["start"].min(), hit["end"].max()

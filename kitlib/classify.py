@@ -216,11 +216,74 @@ def _times(
     width = columns["time_high"] - columns["time_low"]
     middle = columns["time_low"] + width / 2
     columns["time"] = created.where(created.notna(), middle.where(width <= ESTIMATED))
-    basis = np.where(local, np.where(created.notna(), "offset", "local"), "utc")
+    known = np.where(local, "offset", "utc")
+    basis = np.where(created.notna(), known, "local")
     return columns | {
         "time_basis": basis,
         "tz_source": [str(data.get(TZ_SOURCE, "")) for data in payloads],
     }
+
+
+def told_channels(events: pd.DataFrame) -> pd.Series[str]:
+    """Return each record's channel, also of exports that have lost it.
+
+    Parameters
+    ----------
+    events
+        Table ``events``.
+
+    Returns
+    -------
+    pandas.Series
+        Column ``channel``. The rules, and the other records of the evidence, tell the channel of
+        many kinds of records. Where those of a file are of one channel, all records of the file
+        without a channel are: Event Viewer saves one log as a list. In a file of several logs only
+        records of a known kind have one.
+    """
+    told = events["channel"]
+    if (told != "").all():
+        return told
+    kind = events["provider"].str.casefold() + " " + events["event_id"].astype("str")
+    known = _channel_of_kinds(told, kind)
+    blank = events.index[told == ""]
+    paths = events.loc[blank, "path"].tolist()
+    own = [known.get(name, "") for name in kind[blank]]
+    seen: dict[str, set[str]] = {}
+    for path, channel in zip(paths, own, strict=True):
+        seen.setdefault(path, set()).update({channel} - {""})
+    single = {path: next(iter(found)) for path, found in seen.items() if len(found) == 1}
+    out = told.copy()
+    out[blank] = [channel or single.get(path, "") for path, channel in zip(paths, own, strict=True)]
+    return out
+
+
+def _channel_of_kinds(told: pd.Series[str], kind: pd.Series[str]) -> dict[str, str]:
+    """Map kinds of records (provider and event id) to the one channel that rules or records tell."""
+    seen: dict[str, set[str]] = {}
+    for name, channels in told[told != ""].groupby(kind).unique().items():
+        seen.setdefault(str(name), set()).update(channels)
+    for rule in load_rules():
+        if rule.channel:
+            seen.setdefault(f"{rule.provider.casefold()} {rule.event_id}", set()).add(rule.channel)
+    return {name: next(iter(found)) for name, found in seen.items() if len(found) == 1}
+
+
+def estimated_times(events: pd.DataFrame) -> pd.Series[pd.Timestamp]:
+    """Return each record's time in UTC; of a local time known to within `ESTIMATED`, the middle.
+
+    Parameters
+    ----------
+    events
+        Table ``events``, as `kitlib.localtime` left it.
+    """
+    created = events["time_created"]
+    local = created.isna() & events["data"].map(lambda data: isinstance(data, dict))
+    if not local.any():
+        return created
+    told = _times(created[local], events.loc[local, "data"].tolist())["time"]
+    out = created.copy()
+    out.loc[told.index] = told
+    return out
 
 
 def _messages(template: str, columns: Mapping[str, Any], count: int) -> list[str]:

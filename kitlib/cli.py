@@ -127,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_columns(command: argparse.ArgumentParser) -> None:
-    maps = str(Path(__file__).parent / "readers" / "columns.toml").replace("%", "%%")
+    maps = str(Path(__file__).parent / "readers" / "updates" / "columns.toml").replace("%", "%%")
     command.add_argument(
         "--columns",
         type=Path,

@@ -2,7 +2,10 @@
 
 Such a file is listed and hashed like any other, and no problem. Name and content must both say
 what it is: a log called README stays a problem if it is binary, and whatever a reader of the kit
-knows is read first. `COLLECTORS` lists what collectors write about their own work.
+knows is read first. `COLLECTORS` lists what collectors write about their own work, `BYSTANDERS` the
+pictures, papers and programs that people send along: they hold no record, and each is said to be
+one. A short text is a note if it has no date, no time and no KB number. What may hold records in a
+form that is not read (a workbook, a mail) stays a problem, and `advice` says what to do.
 
 Tables of a Velociraptor collection (``results/*.json``) that no reader knows may hold facts; they
 are said to be left out, unless they only list the files that were collected.
@@ -74,6 +77,75 @@ COLLECTORS: Final = (
 """First match counts."""
 
 
+BYSTANDERS: Final = (
+    (b"\xff\xd8\xff", r".*", "a picture"),
+    (b"\x89PNG", r".*", "a picture"),
+    (b"GIF8", r".*", "a picture"),
+    (b"%PDF", r".*", "a PDF"),
+    (b"PK\x03\x04", r".*\.do[ct][xm]", "a Word document"),
+    (b"PK\x03\x04", r".*\.pp[ts][xm]", "a presentation"),
+    (b"\xd0\xcf\x11\xe0", r".*\.(doc|ppt)", "an Office document"),
+    (b"L\x00\x00\x00\x01\x14\x02\x00", r".*\.lnk", "a shortcut"),
+    (b"MZ", r".*\.(exe|dll|sys|scr)", "a program"),
+)
+"""Beginning of the content, pattern of the path (lower case), what it is. Nothing is read of it."""
+_SCRIPT: Final = re.compile(r".*\.(ps1|psm1|psd1|bat|cmd|vbs|py|sh)")
+_NOTE: Final = re.compile(r"(?:.*\.(?:txt|md|log|csv|ini|inf|cfg|url)|[^.]*)")
+"""Paths that a note of some lines may have."""
+_FACT: Final = re.compile(
+    r"KB ?\d{5}|\d[-./]\d{1,2}[-./]\d|\d:\d\d|\d{6}|\A\s*[<\[{]", re.IGNORECASE
+)
+"""A KB number, a date, a time, a long number; or markup. What a record cannot be without."""
+_NOTE_BYTES: Final = 16384
+
+_ADVICE: Final = (
+    (b"PK\x03\x04", r".*\.xls[xmb]", "an Excel workbook: save its sheets as CSV to have them read"),
+    (
+        b"\xd0\xcf\x11\xe0",
+        r".*\.xls",
+        "an Excel workbook: save its sheets as CSV to have them read",
+    ),
+    (b"\xd0\xcf\x11\xe0", r".*\.msg", "an Outlook message: save what is attached to it as files"),
+    (b"", r".*\.eml", "a mail: save what is attached to it as files"),
+    (b"", r".*\.etl", "a trace: it is not read; the update history says what was installed"),
+)
+"""As in `BYSTANDERS`, with what to do."""
+
+
+def advice(path: str, head: bytes) -> str:
+    r"""Say what an unknown file seems to be, and what its sender or reader could do; may be empty.
+
+    Parameters
+    ----------
+    path, head
+        As for `companion`, which knows no better.
+
+    Examples
+    --------
+    >>> advice("patches.csv", b"\x0a".join([b"Machine;Patch", b"WS0001;5009543"]))
+    'a table with the columns Machine, Patch: a map of its columns would name them (README)'
+    """
+    for mark, name, words in _ADVICE:
+        if head.startswith(mark) and re.fullmatch(name, path.lower()):
+            return words
+    whole = decode(head, partial=True).text
+    lines = [line.strip() for line in whole.splitlines() if line.strip()]
+    if not lines or _BINARY.search(whole):
+        return ""
+    return _table(lines) or f"a text that begins with '{lines[0][:60]}'"
+
+
+def _table(lines: list[str]) -> str:
+    for separator in (";", ",", "\t") if len(lines) > 1 else ():
+        names = [name.strip().strip('"') for name in lines[0].split(separator)]
+        if len(names) > 1 and len(names) == len(lines[1].split(separator)) and all(names):
+            listed = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+            return (
+                f"a table with the columns {listed}: a map of its columns would name them (README)"
+            )
+    return ""
+
+
 def companion(path: str, head: bytes) -> str | None:
     """Tell a file that lies beside evidence and is none.
 
@@ -97,15 +169,40 @@ def companion(path: str, head: bytes) -> str | None:
     name = PurePosixPath(path).name.lower()
     if name in _DESKTOP or name.startswith("._"):
         return ""
+    bystander = _bystander(path.lower(), head)
+    if bystander:
+        return f"{bystander}: nothing is read of it"
     whole = decode(head, partial=True).text
     if _BINARY.search(whole):
         return None
-    stem, _, suffix = name.partition(".")
+    return _of_text(path.lower(), whole, short=len(head) < _NOTE_BYTES)
+
+
+def _of_text(path: str, whole: str, *, short: bool) -> str | None:
+    stem, _, suffix = PurePosixPath(path).name.partition(".")
     if suffix == "toml":
         return "" if _is_toml(whole) else None
     if stem in _BESIDE or suffix in ("md", "markdown") or _OWN.search(whole):
         return ""
-    return _of_collector(path.lower(), whole)
+    if _SCRIPT.fullmatch(path):
+        return "a script: nothing is read of it"
+    found = _of_collector(path, whole)
+    if found is None and short and _is_note(path, whole):
+        return "a note: there is no date, time or KB number in it"
+    return found
+
+
+def _bystander(path: str, head: bytes) -> str:
+    said = (
+        words
+        for mark, name, words in BYSTANDERS
+        if head.startswith(mark) and re.fullmatch(name, path)
+    )
+    return next(said, "")
+
+
+def _is_note(path: str, whole: str) -> bool:
+    return bool(_NOTE.fullmatch(PurePosixPath(path).name)) and not _FACT.search(whole)
 
 
 def _of_collector(path: str, whole: str) -> str | None:

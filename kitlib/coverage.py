@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from kitlib import schema
+from kitlib.classify import estimated_times, told_channels
 from kitlib.hosts import name_hosts
 from kitlib.inert import inert_columns
 
@@ -54,7 +55,8 @@ def measure_coverage(evidence: Evidence, timeline: pd.DataFrame) -> pd.DataFrame
     -----
     Overlapping exports of one log count as one log; logs that number their records from the
     beginning again (a machine installed anew under its old name) stay apart. Records without a
-    number show gaps to nobody and count only where a channel has no others.
+    number show gaps to nobody and count only where a channel has no others. Lists that have lost
+    the channel count for the one that the rules tell (`kitlib.classify.told_channels`).
 
     Fails when a host's logs were exported on different days: the last span is then too long by
     the difference for the channel exported first. Where damage is not explained by gaps between
@@ -83,8 +85,10 @@ def _records(evidence: Evidence) -> pd.DataFrame:
     """List the records that show coverage, in the order of each log, with the part they are in."""
     events = evidence.events
     names = name_hosts(events, evidence.files["host"].unique())
-    lean = events[["host", "channel", "record_id", "time_created", "path"]].assign(
-        host=names.of(events["host"], events["path"])
+    lean = events[["record_id", "path"]].assign(
+        host=names.of(events["host"], events["path"]),
+        channel=told_channels(events),
+        time_created=estimated_times(events),
     )
     lean = inert_columns(lean, ["channel"])  # as the timeline has it
     detections = evidence.files.loc[evidence.files["kind"].isin(DETECTIONS), "path"]

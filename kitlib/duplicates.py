@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from kitlib.readers.exports import LOCAL_TIME
+from kitlib.readers.events.exports import LOCAL_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -26,7 +26,8 @@ from kitlib.inert import inert, inert_columns
 from kitlib.ingest import NOT_READ, Unit
 from kitlib.layouts import host_of_name
 from kitlib.readers import evtx
-from kitlib.zones import Zones, stated_by_events
+from kitlib.zone_marks import stated_by_events
+from kitlib.zones import Zones
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -86,7 +87,8 @@ def assemble(units: Iterable[Unit], *, name: str) -> Evidence:
     if not (len(events) or len(updates) or len(sessions)):
         raise EvidenceError(_nothing(name, kept, problems))
     clocks = schema.concat("clocks", [_stack("clocks", found), stated_by_events(events)])
-    zones = Zones.of(clocks)
+    named = [updates["host"], sessions["gateway"], sessions["logged_by"]]
+    zones = Zones.of(clocks, events, others=pd.concat(named).unique())
     events = localtime.settle_events(events, zones, problems)
     updates = localtime.settle_rows(updates, localtime.UPDATES, zones, problems)
     window = _window(events)

@@ -27,9 +27,10 @@ from types import ModuleType
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from kitlib.collection import Item, Limits, listing, open_regular, walk
-from kitlib.companions import companion
+from kitlib.companions import advice, companion
 from kitlib.errors import FormatError, UsageError
-from kitlib.readers import HEAD_BYTES, Parsed, Reader, column_maps, columns, parsed, reader_for
+from kitlib.readers import HEAD_BYTES, Parsed, Reader, parsed, reader_for
+from kitlib.readers.updates import column_maps, columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Generator, Iterator
@@ -273,9 +274,9 @@ def _noted(unit: Unit, reason: str, *, lost: int | None = None) -> Unit:
 # ---------------------------------------------------------------------------- what is not read
 
 _SIGNATURES: Final = (
-    (0, b"MSCF", "a cabinet archive (unpack it first)"),
-    (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive (unpack it first)"),
-    (0, b"Rar!", "a RAR archive (unpack it first)"),
+    (0, b"MSCF", "a cabinet archive, unpack it first"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive, unpack it first"),
+    (0, b"Rar!", "a RAR archive, unpack it first"),
     (0, b"PK", "a zip of another kind"),
     (0, b"\x1f\x8b", "a gzip file that cannot be opened"),
     (0, b"LfLe", "an event log of Windows XP"),
@@ -286,8 +287,8 @@ _SIGNATURES: Final = (
 
 def _unknown(path: str, head: bytes) -> str:
     named = (words for at, mark, words in _SIGNATURES if head[at : at + len(mark)] == mark)
-    words = next(named, "")
-    reason = f"{words}: not a format the kit reads" if words else "not a format the kit reads"
+    words = advice(path, head) or next(named, "")
+    reason = f"not a format the kit reads ({words})" if words else "not a format the kit reads"
     if _claims_evtx(path):
         return f"its name says .evtx, its content does not: {reason}"
     return reason

@@ -24,13 +24,20 @@ _DRIVE: Final = re.compile(
 )
 _LAYOUT: Final = frozenset(
     re.split(
-        " ",
-        "uploads results auto ntfs mft lazy_ntfs ntfs_vss vss logs log evtx eventlogs winevt "
+        r"\s+",
+        "uploads results auto ntfs mft lazyntfs ntfsvss vss logs log evtx eventlogs eventlog winevt "
         "system32 intune files commands general data evidence kape cylr collection collections "
-        "triage hosts output out exports export dumps updates update_history ? . globalroot device",
+        "triage hosts output out exports export exporte dumps dump updates updatehistory "
+        "windowsupdate ? globalroot device eventviewer events winlogs windowslogs savedlogs cbs dism "
+        "softwaredistribution registry reg hives old new copy backup temp tmp desktop downloads "
+        # what German, French and Spanish Windows and their users call them
+        "ereignisanzeige ereignisprotokoll ereignisprotokolle protokolle ereignisse alt neu kopie "
+        "sicherung dateien observateur journal journaux evenements événements historique copie "
+        "visor visordeeventos registros eventos historial copia",
     )
 )
-"""Folder names, lower case, that collections make and that name no host."""
+"""Folder names, lower case and without spaces and joints, that name no host."""
+_JOINTS: Final = re.compile(r"[\s_.-]+")
 _WRAPPED: Final = (
     re.compile(r"Collection-(?P<host>.+?)-\d{4}-\d\d-\d\dT.*"),  # Velociraptor
     re.compile(r"Collection-(?P<host>.+?)-\d{4}-\d\d-\d\d_.*"),  # Velociraptor, older
@@ -103,13 +110,18 @@ def _host_of_folders(folders: list[str]) -> str:
         if folder.lower().endswith(".cab"):  # Windows' own packing of a few logs, not of a host
             continue
         plain = _ARCHIVE_END.sub("", folder)
-        if _DRIVE.fullmatch(plain.lower()) or (host and plain.lower() in _LAYOUT):
+        if _DRIVE.fullmatch(plain.lower()) or (host and _is_layout(plain)):
             return host
         if _unwrapped(plain) != plain:
             return _unwrapped(plain)
-        if plain and plain.lower() not in _LAYOUT and not _is_number(plain, host):
+        if plain and not _is_layout(plain) and not _is_number(plain, host):
             host = plain
     return host
+
+
+def _is_layout(folder: str) -> bool:
+    plain = _JOINTS.sub("", folder.lower())
+    return not plain or plain in _LAYOUT
 
 
 def _is_number(folder: str, host: str) -> bool:

@@ -11,20 +11,27 @@ This file knows what times mean, not what the rows are about.
 
 from __future__ import annotations
 
+from calendar import isleap
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
+import numpy as np
 import pandas as pd
 
 from kitlib import schema
+from kitlib.duplicates import machines
 from kitlib.readers import dates
-from kitlib.readers.exports import LOCAL_TIME
-from kitlib.zones import MINUTE, NOWHERE, Offset, Zone, Zones, short
+from kitlib.readers.events.exports import LOCAL_TIME
+from kitlib.zones import MINUTE, NOWHERE, Offset, Zone, Zones
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    import numpy.typing as npt
+
+    Mask = npt.NDArray[np.bool_]
 
 TIME_LOW: Final = "@time_low"
 TIME_HIGH: Final = "@time_high"
@@ -41,7 +48,11 @@ BESIDE: Final = 60 * 24 * 60 * MINUTE
 Window = tuple[int, int] | None
 _UTC: Final = [0, 0]
 """Bounds of what is printed in UTC, and open only in its order of day and month."""
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  # local times are written as if they were UTC
 _DAY: Final = 24 * 60 * MINUTE
+_YEAR: Final = 366 * _DAY
+_YEARS: Final = (1990, 2100)
+"""Windows stamps no other."""
 Problem = dict[str, Any]
 
 
@@ -104,14 +115,14 @@ def _readings(local: Mapping[str, Any], order: str) -> list[str]:
 
 def _of_window(local: Mapping[str, Any], zone: Zone, window: Window) -> list[str]:
     """Give a stamp without a year the one year that puts it into, or near, the window."""
-    if window is None:
+    if window is None or window[1] - window[0] > _YEAR:  # every day of it comes more than once
         return []
-    first, last = (pd.Timestamp(edge) for edge in window)
+    first, last = (pd.Timestamp(edge).year for edge in window)
     found = [
         f"{year}-{stamp}"
         for stamp in local.get("yearless", ())
-        for year in range(first.year - 1, last.year + 2)
-        if not (stamp.startswith("02-29") and not pd.Timestamp(year, 1, 1).is_leap_year)
+        for year in range(max(first - 1, _YEARS[0]), min(last + 1, _YEARS[1]) + 1)
+        if isleap(year) or not stamp.startswith("02-29")
     ]
     spans = [(reading, _wall(_ns(reading), zone, None, 0)) for reading in found]
     near = [
@@ -123,7 +134,8 @@ def _of_window(local: Mapping[str, Any], zone: Zone, window: Window) -> list[str
 
 
 def _ns(reading: str) -> int:
-    return pd.Timestamp(datetime.fromisoformat(reading)).as_unit("ns").value
+    since = datetime.fromisoformat(reading) - _EPOCH
+    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
 
 
 def _wall(at: int, zone: Zone, bounds: list[int] | None, width: float) -> Settled:
@@ -141,11 +153,14 @@ def _shifted(at: int, zone: Zone, bounds: list[int] | None, _width: float) -> Se
 
 
 def _day(at: int, zone: Zone, bounds: list[int] | None, _width: float) -> Settled:
-    begins = _bounded(zone.of_local(at), bounds)
-    ends = _bounded(zone.of_local(at + _DAY), bounds)
-    low, high = at - begins.high * MINUTE, at + _DAY - ends.low * MINUTE
-    sources = dict.fromkeys(source for source in (begins.source, ends.source) if source)
-    return Settled(_inside(at, low, high), low, high, "date", ", ".join(sources))
+    low, high, source = zone.of_span(at, at + _DAY)
+    if bounds:
+        least, greatest = at - bounds[1] * MINUTE, at + _DAY - bounds[0] * MINUTE
+        if max(low, least) > min(high, greatest):
+            low, high, source = least, greatest, "its own file"
+        else:
+            low, high = max(low, least), min(high, greatest)
+    return Settled(_inside(at, low, high), low, high, "date", source)
 
 
 _PUT: Final[Mapping[str, Callable[[int, Zone, list[int] | None, float], Settled]]] = {
@@ -238,11 +253,11 @@ def settle_rows(
     ]
     problems += _remarks(whose, own["path"], settled)
     problems += _years(own, settled)
-    return _with_times(table, own.index, columns, settled)
+    return _with_times(table, mine, columns, settled)
 
 
 def _with_times(
-    table: pd.DataFrame, rows: pd.Index[Any], columns: _Columns, settled: list[Settled | None]
+    table: pd.DataFrame, mine: Mask, columns: _Columns, settled: list[Settled | None]
 ) -> pd.DataFrame:
     out = table.copy()
     sure = [
@@ -254,15 +269,25 @@ def _with_times(
         (columns.low, [one.low if one else None for one in settled]),
         (columns.high, [one.high if one else None for one in settled]),
     ):
-        out.loc[rows, name] = _times(values).set_axis(rows)
-    out.loc[rows, columns.basis] = [one.basis if one else "" for one in settled]
-    out.loc[rows, "tz_source"] = [one.source if one else "" for one in settled]
+        out[name] = _put(out[name], mine, _times(values))
+    basis = np.array([one.basis if one else "" for one in settled], object)
+    source = np.array([one.source if one else "" for one in settled], object)
+    for name, texts in ((columns.basis, basis), ("tz_source", source)):
+        out[name] = _put(out[name], mine, texts)
     return out
 
 
-def _times(values: Iterable[int | None]) -> pd.Series[Any]:
+def _put(column: pd.Series[Any], mine: Mask, values: Any) -> pd.Series[Any]:  # noqa: ANN401  # any array
+    """Replace the values at places of a column, whatever its index."""
+    out = column.copy()
+    out.iloc[np.flatnonzero(mine)] = values
+    return out
+
+
+def _times(values: Iterable[int | None]) -> pd.api.extensions.ExtensionArray:
     stamps = list(values)
-    return schema.from_columns("clocks", {"start": stamps}, rows=len(stamps))["start"]
+    column = schema.from_columns("clocks", {"start": stamps}, rows=len(stamps))["start"]
+    return cast("pd.api.extensions.ExtensionArray", column.array)
 
 
 # ---------------------------------------------------------------------------- day and month
@@ -284,20 +309,21 @@ def decide_orders(updates: pd.DataFrame, columns: _Columns = UPDATES) -> dict[st
     dict
         Path → order, and the number of updates that decided it.
     """
-    open_rows = updates[
-        updates["local"].map(lambda local: isinstance(local, dict) and ORDERS[0] in local)
-    ]
-    width = updates[columns.high] - updates[columns.low]
-    dated = updates[(updates["kb"] != "") & (width <= NEAR)]
-    known = dated.groupby([dated["host"].map(short), dated["kb"]]).indices
+    openly = updates["local"].map(lambda local: isinstance(local, dict) and ORDERS[0] in local)
+    open_rows = updates[openly.to_numpy(bool)]
+    if open_rows.empty:
+        return {}
+    hosts = machines(updates["host"])
+    known = _dated(updates.assign(host=hosts), columns)
+    open_rows = open_rows.assign(host=hosts[openly.to_numpy(bool)])
     votes: dict[str, Counter[str]] = {}
     for local, host, kb, path in zip(
         *(open_rows[name] for name in ("local", "host", "kb", "path")), strict=True
     ):
-        others = dated.iloc[known.get((short(host), kb), [])]
-        others = others[others["path"] != path]
-        spans = list(zip(others[columns.low], others[columns.high], strict=True))
-        fits = [order for order in ORDERS if _meets(settle(local, NOWHERE, order=order), spans)]
+        others = [span for said, span in known.get((host, kb), ()) if said != path]
+        if not others or not kb:
+            continue
+        fits = [order for order in ORDERS if _meets(settle(local, NOWHERE, order=order), others)]
         if len(fits) == 1:
             votes.setdefault(path, Counter())[fits[0]] += 1
     return {
@@ -305,10 +331,31 @@ def decide_orders(updates: pd.DataFrame, columns: _Columns = UPDATES) -> dict[st
     }
 
 
-def _meets(one: Settled | None, spans: Iterable[tuple[pd.Timestamp, pd.Timestamp]]) -> bool:
-    return one is not None and any(
-        one.low <= high.value and low.value <= one.high for low, high in spans
-    )
+Span = tuple[int, int]
+
+
+def _dated(
+    updates: pd.DataFrame, columns: _Columns
+) -> dict[tuple[str, str], list[tuple[str, Span]]]:
+    """Give for host and KB when each file says it was, of those that date it well and once.
+
+    What comes again under one KB, as definitions do each day, is near to either reading by chance.
+    """
+    width = updates[columns.high] - updates[columns.low]
+    dated = updates[(updates["kb"] != "") & (width <= NEAR)]
+    keys = [dated["host"], dated["kb"]]
+    low, high = dated[columns.low].groupby(keys), dated[columns.high].groupby(keys)
+    once = dated[high.transform("max") - low.transform("min") <= 2 * NEAR]
+    spans = once.groupby(["host", "kb", "path"], sort=False)
+    table = spans.agg(low=(columns.low, "min"), high=(columns.high, "max"))
+    out: dict[tuple[str, str], list[tuple[str, Span]]] = {}
+    for (host, kb, path), first, last in zip(table.index, table["low"], table["high"], strict=True):
+        out.setdefault((host, kb), []).append((path, (first.value, last.value)))
+    return out
+
+
+def _meets(one: Settled | None, spans: Iterable[Span]) -> bool:
+    return one is not None and any(one.low <= high and low <= one.high for low, high in spans)
 
 
 def _ordered(path: str, order: str, number: int) -> Problem:
@@ -338,10 +385,10 @@ def settle_events(events: pd.DataFrame, zones: Zones, problems: list[Problem]) -
         The same rows. ``time_created`` is filled where one instant is left; where it is not, the
         interval stands in ``data`` under `TIME_LOW` and `TIME_HIGH`.
     """
-    rows = events.index[events["time_created"].isna() & events["data"].map(_is_local)]
-    if rows.empty:
+    mine = (events["time_created"].isna() & events["data"].map(_is_local)).to_numpy(bool)
+    if not mine.any():
         return events
-    own = events.loc[rows, ["host", "data", "path"]]
+    own = events.loc[mine, ["host", "data", "path"]]
     texts = own["data"].map(lambda data: str(data[LOCAL_TIME]))
     orders = {path: dates.order_in_time(said) for path, said in texts.groupby(own["path"])}
     settled = [
@@ -351,9 +398,10 @@ def settle_events(events: pd.DataFrame, zones: Zones, problems: list[Problem]) -
     problems += _remarks(own["host"], own["path"], settled)
     out = events.copy()
     sure = [one.time if one and one.basis == "offset" else None for one in settled]
-    out.loc[rows, "time_created"] = _times(sure).set_axis(rows)
-    data = [_told(held, one) for held, one in zip(own["data"], settled, strict=True)]
-    out.loc[rows, "data"] = pd.Series(data, index=rows, dtype=object)
+    out["time_created"] = _put(out["time_created"], mine, _times(sure))
+    data = np.empty(len(own), object)
+    data[:] = [_told(held, one) for held, one in zip(own["data"], settled, strict=True)]
+    out["data"] = _put(out["data"], mine, data)
     return out
 
 

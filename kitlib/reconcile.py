@@ -11,7 +11,9 @@ This file blames nobody and knows no format.
 
 from __future__ import annotations
 
-from itertools import groupby
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pandas as pd
@@ -27,6 +29,7 @@ WELL_DATED: Final = pd.Timedelta(days=4)
 
 _SAID: Final = {
     "update_install_started": "begun",
+    "update_restart_needed": "begun",
     "update_installed": "installed",
     "update_uninstalled": "removed",
     "update_install_failed": "failed",
@@ -40,7 +43,10 @@ Row = dict[str, Any]
 
 
 class _Claim(NamedTuple):
-    """What one source says of one change on one host; `word` is a value of `_SAID`."""
+    """What one source says of one change on one host; `word` is a value of `_SAID`.
+
+    Sources of one `tool` are the same list, made at several times.
+    """
 
     source: str
     word: str
@@ -48,6 +54,7 @@ class _Claim(NamedTuple):
     low: pd.Timestamp
     high: pd.Timestamp
     ref: str
+    tool: str
 
     @property
     def dated(self) -> bool:
@@ -62,6 +69,33 @@ class _Boot(NamedTuple):
     time: pd.Timestamp
     source: str
     ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """A host's starts of Windows in order, and those at which the revision was another one."""
+
+    boots: list[_Boot]
+    levels: list[_Boot]
+
+    @classmethod
+    def of(cls, boots: list[_Boot]) -> _History:
+        levels = [next(same) for _, same in groupby(boots, key=lambda b: (b.build, b.revision))]
+        return cls(boots, levels)
+
+    @property
+    def last(self) -> _Boot | None:
+        return self.boots[-1] if self.boots else None
+
+    def shown(self, change: str) -> list[bool]:
+        """Tell for each stay at a revision whether it contains a change."""
+        found = (knowledge.contains(b.build, b.revision, change) for b in self.levels)
+        return [shown for shown in found if shown is not None]
+
+    def after(self, time: pd.Timestamp) -> _Boot | None:
+        """Return the first start after a time."""
+        place = bisect_right(self.boots, time, key=lambda boot: boot.time)
+        return self.boots[place] if place < len(self.boots) else None
 
 
 def reconcile_updates(timeline: pd.DataFrame) -> pd.DataFrame:
@@ -81,12 +115,15 @@ def reconcile_updates(timeline: pd.DataFrame) -> pd.DataFrame:
     Notes
     -----
     A dump lists what was there when it was made, which it does not date. One that lists an update
-    removed later is not held against it; one that lists an update no later start of Windows shows
-    is. Facts of no known host are left out.
+    removed later is not held against it; one that lists an update that no start of Windows shows
+    is, if starts from before and after it are known: else it may be older than a removal that
+    nothing tells of. Of several dumps of one tool an older one contradicts nothing. Facts of no
+    known host are left out.
     """
     rows = [
-        _state(host, change, claims, boots)
+        _state(host, change, claims, history)
         for host, boots, told in _hosts(timeline)
+        for history in [_History.of(boots)]
         for change, claims in told.items()
     ]
     out = schema.frame("update_states", rows)
@@ -99,17 +136,21 @@ def _hosts(
     """Give each host with its starts of Windows and with what is said of each change, in time."""
     mine = timeline[timeline["host"] != ""].sort_values(_TOLD, kind="stable")
     starts = mine[(mine["action"] == _BOOT) & mine["build"].notna() & mine["revision"].notna()]
-    starts = starts[starts["time"].notna()]
+    starts = starts[starts["time"].notna()].sort_values(["host", "time"], kind="stable")
     boots = {
         str(host): [_Boot(int(b), int(r), t, s, ref) for _, b, r, t, s, ref in own]
         for host, own in groupby(_tuples(starts, "build", "revision", "time"), key=_first)
     }
     claims = mine[mine["action"].isin(_SAID) & (mine["change"] != "")]
-    columns = ("change", "action", "time", "time_low", "time_high")
+    listing = claims["message"].where(claims["message"] != "", claims["path"])
+    tool = claims["channel"].where(claims["record_id"].notna(), listing)
+    claims = claims.assign(tool=tool)
+    columns = ("change", "action", "time", "time_low", "time_high", "tool")
     for host, own in groupby(_tuples(claims, *columns), key=_first):
         told: dict[str, list[_Claim]] = {}
-        for _, change, action, time, low, high, source, ref in own:
-            told.setdefault(change, []).append(_Claim(source, _SAID[action], time, low, high, ref))
+        for _, change, action, time, low, high, tool, source, ref in own:
+            claim = _Claim(source, _SAID[action], time, low, high, ref, tool)
+            told.setdefault(change, []).append(claim)
         yield str(host), boots.get(str(host), []), told
 
 
@@ -125,11 +166,11 @@ def _tuples(facts: pd.DataFrame, *columns: str) -> Iterator[tuple[Any, ...]]:
     )
 
 
-def _state(host: str, change: str, claims: list[_Claim], boots: list[_Boot]) -> Row:
-    last = boots[-1] if boots else None
+def _state(host: str, change: str, claims: list[_Claim], history: _History) -> Row:
+    last = history.last
     shown = knowledge.contains(last.build, last.revision, change) if last else None
-    state, against = _decided(claims, boots, change, shown=shown)
-    against |= _dated_apart(claims)
+    state, against = _decided(claims, history, change, shown=shown)
+    against |= _dated_apart(claims, history, change)
     sources = dict.fromkeys(claim.source for claim in claims)
     if last is not None and shown is not None:
         sources |= {last.source: None}
@@ -137,7 +178,7 @@ def _state(host: str, change: str, claims: list[_Claim], boots: list[_Boot]) -> 
     return {
         "host": host,
         "change": change,
-        **_revision(change, boots),
+        **_revision(change, last),
         "state": state,
         **_since(claims),
         "agree": [source for source in sources if source not in against],
@@ -147,13 +188,12 @@ def _state(host: str, change: str, claims: list[_Claim], boots: list[_Boot]) -> 
     }
 
 
-def _revision(change: str, boots: list[_Boot]) -> Row:
+def _revision(change: str, last: _Boot | None) -> Row:
     """Resolve the change's name to the revision it has on the host's branch."""
     known = dict(knowledge.revisions(change))
-    families = [knowledge.family(boot.build) | {boot.build} for boot in boots[-1:]]
-    fitting = [build for build in known if all(build in family for family in families)]
-    build = next((boot.build for boot in boots[-1:] if boot.build in fitting), None)
-    build = fitting[0] if build is None and fitting else build
+    family = knowledge.family(last.build) | {last.build} if last else known.keys()
+    fitting = [build for build in known if build in family]
+    build = last.build if last and last.build in fitting else next(iter(fitting), None)
     return {"build": build, "revision": known[build]} if build is not None else {}
 
 
@@ -167,33 +207,33 @@ def _since(claims: list[_Claim]) -> Row:
 
 
 def _decided(
-    claims: list[_Claim], boots: list[_Boot], change: str, *, shown: bool | None
+    claims: list[_Claim], history: _History, change: str, *, shown: bool | None
 ) -> tuple[str, dict[str, str]]:
     """Return the state, and for each source that says otherwise what it says."""
     words = _last_words(claims)
     installed = [claim for claim in words.values() if claim.word == "installed"]
     removed = [claim for claim in words.values() if claim.word == "removed"]
-    if shown:
-        last = boots[-1]
+    last = history.last
+    if shown and last:
         own = knowledge.label(last.build, last.revision) == change
         if any(claim.dated and claim.low > last.time for claim in removed):
             return "removed_pending_reboot", {}
         return ("in_effect" if own else "contained_in_later"), {
-            c.source: "says it was removed" for c in removed if not _installed_after(c, claims)
+            c.source: "says it was removed" for c in removed if _denied(c, claims, history, change)
         }
     if not installed and not removed:
-        return _only_tried(words.values(), boots), {}
-    if shown is False:
-        return _not_shown(installed, removed, boots, change)
+        return _only_tried(words.values(), last), {}
+    if shown is False and last:
+        return _not_shown(installed, removed, history, last, change)
     return _latest_word(installed, removed)
 
 
-def _only_tried(tries: Iterable[_Claim], boots: list[_Boot]) -> str:
+def _only_tried(tries: Iterable[_Claim], last: _Boot | None) -> str:
     """Judge a change that was begun, or failed: one begun after the last start waits for the next."""
     latest = max((claim for claim in tries if claim.dated), key=lambda c: c.high, default=None)
     if latest is None or latest.word == "failed":
         return "failed" if latest else "open"
-    return "pending_reboot" if boots and latest.low > boots[-1].time else "open"
+    return "pending_reboot" if last and latest.low > last.time else "open"
 
 
 def _last_words(claims: Iterable[_Claim]) -> dict[str, _Claim]:
@@ -205,32 +245,47 @@ def _last_words(claims: Iterable[_Claim]) -> dict[str, _Claim]:
     return words
 
 
+def _denied(removed: _Claim, claims: list[_Claim], history: _History, change: str) -> bool:
+    """Tell whether the start after a removal still shows the change, and nobody put it back.
+
+    A higher revision there may be of the update that came instead.
+    """
+    after = history.after(removed.high) if removed.dated else None
+    return (
+        after is not None
+        and knowledge.label(after.build, after.revision) == change
+        and not _installed_after(removed, claims)
+    )
+
+
 def _installed_after(removed: _Claim, claims: Iterable[_Claim]) -> bool:
     return any(
-        claim.word == "installed" and claim.dated and removed.dated and claim.high > removed.low
-        for claim in claims
+        claim.word == "installed" and claim.dated and claim.high > removed.low for claim in claims
     )
 
 
 def _not_shown(
-    installed: list[_Claim], removed: list[_Claim], boots: list[_Boot], change: str
+    installed: list[_Claim], removed: list[_Claim], history: _History, last: _Boot, change: str
 ) -> tuple[str, dict[str, str]]:
     """Judge a change that the last start of Windows lacks."""
-    last = boots[-1]
-    waiting = [claim for claim in installed if not claim.dated or last.time <= claim.high]
-    sure = [claim for claim in waiting if claim.dated and claim.low > last.time]
+    dated = [claim for claim in installed if claim.dated]
+    waiting = [claim for claim in dated if last.time <= claim.high]
+    sure = [claim for claim in waiting if claim.low > last.time]
     if sure:
-        return "pending_reboot", {c.source: "says it was removed" for c in removed if c not in sure}
-    was_there = any(knowledge.contains(b.build, b.revision, change) for b in boots[:-1])
-    if removed or was_there:
-        return "removed", {}
-    if waiting:
         return "pending_reboot", {}
+    if removed or any(history.shown(change)):
+        return "removed", {}
+    if any(claim.high - claim.low <= WELL_DATED for claim in waiting):
+        return "pending_reboot", {}
+    before = [claim for claim in dated if claim not in waiting]
+    if not before:  # undated, or within months: from before that start or after it
+        return "open", {}
     lacks = (
         f"says it was installed, the later start of Windows at {last.time:%Y-%m-%d %H:%M} shows "
         f"{last.build}.{last.revision}"
     )
-    return "not_in_effect", {claim.source: lacks for claim in installed}
+    first = history.boots[0].time
+    return "not_in_effect", {claim.source: lacks for claim in before if first <= claim.low}
 
 
 def _latest_word(installed: list[_Claim], removed: list[_Claim]) -> tuple[str, dict[str, str]]:
@@ -242,7 +297,7 @@ def _latest_word(installed: list[_Claim], removed: list[_Claim]) -> tuple[str, d
     known_in = [claim.low for claim in installed if claim.dated]
     known_out = [claim.high for claim in removed if claim.dated]
     if known_in and known_out and max(known_in) > max(known_out):
-        return "installed", {c.source: "says it was removed" for c in removed if not known_in}
+        return "installed", {}
     if known_in and known_out:
         return "removed", {}
     return "open", {
@@ -252,10 +307,11 @@ def _latest_word(installed: list[_Claim], removed: list[_Claim]) -> tuple[str, d
     }
 
 
-def _dated_apart(claims: Iterable[_Claim]) -> dict[str, str]:
-    """Find sources whose date of one installation no other source can mean.
+def _dated_apart(claims: list[_Claim], history: _History, change: str) -> dict[str, str]:
+    """Find sources whose date of one installation no other tool can mean.
 
-    Each says 'installed' once, or the update may have been installed twice.
+    Each says 'installed' once, or the update may have been installed twice; so it was where starts
+    of Windows show it, then lack it, then show it again.
     """
     said: dict[str, list[_Claim]] = {}
     for claim in claims:
@@ -265,18 +321,23 @@ def _dated_apart(claims: Iterable[_Claim]) -> dict[str, str]:
             said.setdefault(claim.source, []).append(claim)
     once = [own[0] for own in said.values() if len(own) == 1]
     dated = [c for c in once if c.dated and c.high - c.low <= WELL_DATED]
-    if len(once) != len(said) or len(dated) < 2:
+    if len(once) != len(said) or len({c.tool for c in dated}) < 2:
         return {}
-    slack = pd.Timedelta(days=1)  # 'started' and 'installed after the restart' are one event
+    alone = {c.tool for c in dated} - {
+        one.tool for one in dated for other in dated if one.tool != other.tool and _meet(one, other)
+    }
+    if alone and any(before and not now for before, now in pairwise(history.shown(change))):
+        return {}
     return {
         claim.source: f"dates it {claim.low:%Y-%m-%d %H:%M} to {claim.high:%Y-%m-%d %H:%M} UTC"
         for claim in dated
-        if not any(
-            claim.low <= other.high + slack and other.low - slack <= claim.high
-            for other in dated
-            if other is not claim
-        )
+        if claim.tool in alone
     }
+
+
+def _meet(one: _Claim, other: _Claim) -> bool:
+    slack = pd.Timedelta(days=1)  # 'started' and 'installed after the restart' are one event
+    return bool(one.low <= other.high + slack and other.low - slack <= one.high)
 
 
 def contradictions(states: pd.DataFrame) -> pd.DataFrame:

@@ -308,6 +308,8 @@ def _at_risk(view: _Host, status: str, sick: float) -> bool:
 def _unknown_status(view: _Host, broken: float) -> dict[str, Any]:
     """Decide for a host that failed with the symptom on a build that nothing tells."""
     hit = view.tries.loc[view.tries["symptom"], "time"]
+    if hit.isna().all():
+        return {"status": "no_data", "confidence": 1.0, "why": _unseen(view)}
     since = view.tries[view.tries["time"] > hit.max()]
     sure, _ = _works_since(view, since, broken)
     works = int((since["outcome"] == "success").sum()) >= MIN_WORKING and sure >= CONFIDENT
@@ -320,16 +322,21 @@ def _unknown_status(view: _Host, broken: float) -> dict[str, Any]:
     return {"status": "still_failing", "confidence": max(1 - sure, 0.5), "why": why}
 
 
+def _unseen(view: _Host) -> str:
+    """Say why no log shows when attempts were recorded: there is none, or nothing tells its zone."""
+    if view.tries.empty or view.tries["time"].notna().any():
+        return "no log of the channel that would show it"
+    return f"its attempts ({len(view.tries)}) are told in local time of an unknown UTC offset"
+
+
 def _unaffected_status(view: _Host, sick: float) -> dict[str, Any]:
     share = _covered_share(view)
     tried = int(view.tries["bad"].sum())
     if share < COVERED and tried == 0:
-        why = (
-            "no log of the channel that would show it"
-            if view.seen.empty
-            else f"its log begins {view.seen['start'].min():%Y-%m-%d} and covers {share:.0%} of the "
-            "time that matters"
-        )
+        why = _unseen(view)
+        if len(view.seen):
+            begins = f"its log begins {view.seen['start'].min():%Y-%m-%d}"
+            why = f"{begins} and covers {share:.0%} of the time that matters"
         return {"status": "no_data", "confidence": 1 - share, "why": why}
     exposed = "with the change in effect" if len(view.bad) else "never exposed"
     shown = int(view.tries["symptom"].sum())
@@ -363,11 +370,7 @@ def _affected_status(
             return {"status": "recovered", "recovered_by": "fix", **done}
         return {"status": "workaround_only", "recovered_by": "uninstall", **done}
     if len(since) >= MIN_WORKING and sure <= 1 - CONFIDENT:
-        return {
-            "status": "still_failing",
-            "confidence": 1 - sure,
-            "why": f"{gone}, but {count}",
-        }
+        return {"status": "still_failing", "confidence": 1 - sure, "why": f"{gone}, but {count}"}
     return {
         "status": "unconfirmed",
         "confidence": max(sure, 1 - sure),
@@ -391,11 +394,12 @@ def _still_exposed(view: _Host, incident: Incident, cause: Cause, broken: float)
         }
     waiting = _pending(view, incident, cause)
     if waiting is not None:
+        at = waiting["time"]
+        when = "by the time of the export" if pd.isna(at) else f"{at:%Y-%m-%d %H:%M} UTC"
         return {
             "status": "pending_reboot",
             "confidence": CONFIDENT,
-            "why": f"{waiting['change']} was installed {waiting['time']:%Y-%m-%d %H:%M} UTC and no "
-            "start of Windows has followed",
+            "why": f"{waiting['change']} was installed {when} and no start of Windows has followed",
             "records": [*_evidence(view), *record_refs(waiting.to_frame().T)],
         }
     return {
@@ -448,7 +452,9 @@ def _pending(view: _Host, incident: Incident, cause: Cause) -> pd.Series[Any] | 
         return None
     boots = view.facts.loc[view.facts["action"] == "boot", "time"]
     after = boots.max() if len(boots) else view.facts["time"].min()
-    facts = view.facts[view.facts["action"].isin(_INSTALLED) & (view.facts["time_low"] > after)]
+    later = view.facts["time_low"] > after
+    listed = view.facts["time_low"].isna() & (view.facts["action"] == _INSTALLED[1])
+    facts = view.facts[view.facts["action"].isin(_INSTALLED) & (later | listed)]
     cures = {change for change in facts["change"].unique() if cause.cured_by(change, incident)}
     hits = facts[facts["change"].isin(cures)]
     return None if hits.empty else hits.iloc[0]

@@ -144,7 +144,7 @@ TABLES: Final[Mapping[str, Columns]] = MappingProxyType(
             "client_address": (TEXT, "address or station the client comes from"),
             "action": (
                 TEXT,
-                "neutral verb, e.g. 'session_started': `kitlib/readers/gateways.toml` lists them",
+                "neutral verb, e.g. 'session_started': `kitlib/readers/gateway/gateways.toml` lists them",
             ),
             "outcome": (TEXT, "one of OUTCOMES; 'unknown' where the row ends nothing"),
             "code": (TEXT, "failure as stated: NPS reason code, IKE notify name, reason in words"),

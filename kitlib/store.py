@@ -30,7 +30,7 @@ from kitlib.errors import EvidenceError, UsageError
 from kitlib.evidence import Evidence, assemble, manifest_hash
 from kitlib.ingest import NOT_READ, Unit, hash_unit, read_unit, run
 from kitlib.readers import Parsed
-from kitlib.readers.column_maps import Maps, own_maps
+from kitlib.readers.updates.column_maps import Maps, own_maps
 
 if TYPE_CHECKING:
     from kitlib.collection import Item
@@ -71,7 +71,7 @@ def read_evidence(
         A folder, a ``.zip`` or ``.tar.gz``, a single file, or a case folder made by `ingest`.
     columns
         A file of column maps for exports that the kit does not know, see
-        ``kitlib/readers/columns.toml``; default: ``columns.toml`` at the top of the folder.
+        ``kitlib/readers/updates/columns.toml``; default: ``columns.toml`` at the top of the folder.
     workers
         Processes; default: as many as pay off.
     progress

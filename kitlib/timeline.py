@@ -17,6 +17,8 @@ from kitlib.hosts import name_hosts
 from kitlib.inert import inert_columns
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kitlib.store import Evidence
 
 _TEXTS: Final = [
@@ -35,6 +37,14 @@ _HISTORY_ACTIONS: Final = {
     ("uninstall", "aborted"): ("update_uninstall_failed", "failure"),
     ("uninstall", "in_progress"): ("update_uninstall_started", ""),
 }
+_WAITING: Final[Mapping[str, str]] = {
+    "update_install_started": "update_restart_needed",
+    "update_uninstall_started": "uninstall_restart_needed",
+}
+_NEEDS_RESTART: Final = frozenset({"0x00240005", "0x80242014"})
+"""WU_S_REBOOT_REQUIRED and WU_E_UH_POSTREBOOTSTILLPENDING: begun, done, and not in effect yet."""
+_OF_SERVICING: Final = frozenset({"dism_packages", "registry_export", "registry_hive"})
+"""Kinds of dumps that tell of a state as it is: what they call pending waits for a restart."""
 
 
 def build_timeline(evidence: Evidence) -> pd.DataFrame:
@@ -73,6 +83,11 @@ def _history(updates: pd.DataFrame) -> pd.DataFrame:
     keys = list(zip(updates["operation"], updates["result_code"], strict=True))
     rows = updates[np.array([key in _HISTORY_ACTIONS for key in keys], dtype=bool)]
     actions = [_HISTORY_ACTIONS[key] for key in keys if key in _HISTORY_ACTIONS]
+    waits = rows["hresult"].isin(_NEEDS_RESTART) | rows["source_kind"].isin(_OF_SERVICING)
+    actions = [
+        (_WAITING.get(action, action) if wait else action, outcome)
+        for (action, outcome), wait in zip(actions, waits, strict=True)
+    ]
     change = rows["kb"].where(rows["kb"] != "", rows["title"]).map(change_label)
     return schema.coerce(
         "timeline",

@@ -26,7 +26,7 @@ LEVELS = (
     {"errors", "inert", "schema", "stats", "claims"},
     {"readers"},
     {"archives", "layouts", "companions", "collection"},
-    {"ingest", "duplicates", "zones", "localtime", "evidence", "store"},
+    {"ingest", "duplicates", "zones", "zone_marks", "localtime", "evidence", "store"},
     {"classify", "incident", "knowledge"},
     {"hosts", "clocks", "timeline", "coverage"},
     {"exposure", "attempts", "reconcile", "gateway"},

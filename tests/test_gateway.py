@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 import worlds_cause as w
@@ -12,6 +14,9 @@ from kitlib.gateway import find_outages, gateway_checks, in_outage, join_session
 from kitlib.incident import load_incident
 
 NAMED = load_incident("kb5009543")
+
+
+TIMES = ("time", "time_low", "time_high")
 
 
 def at(text):
@@ -105,6 +110,27 @@ def test_a_minute_of_the_dashboard_holds_the_seconds_of_the_client():
     assert seen([attempt("01-12 09:00:50", "success", duration=3)], log) == [("connected", "user")]
 
 
+@pytest.mark.parametrize("width", ["30min", "60min"])
+def test_a_zone_whose_summer_time_is_open_ties_to_nothing(width):
+    log = [session("01-12 09:00", width=width), session("01-12 06:00"), session("01-12 12:00")]
+    assert seen([attempt("01-12 09:20")], log) == [("silent", "")]
+
+
+def test_one_user_on_two_hosts_connects_on_the_one_that_says_so():
+    log = [session("01-12 09:00:05"), session("01-12 12:00")]
+    tries = [attempt("01-12 09:00"), attempt("01-12 09:00:01", "success", host="PC2")]
+    assert seen(tries, log) == [("silent", ""), ("connected", "user")]
+
+
+def test_a_printed_minute_of_a_success_is_not_lent_to_the_failure_before_it():
+    log = [session("01-12 09:00", width="60s"), session("01-12 12:00")]
+    tries = [
+        attempt("01-12 09:00:05", duration=5),
+        attempt("01-12 09:00:40", "success", duration=5),
+    ]
+    assert seen(tries, log) == [("silent", ""), ("connected", "user")]
+
+
 def test_attempts_outside_the_gateways_log_are_not_called_silent():
     log = [session("01-12 09:00"), session("01-12 12:00")]
     assert seen([attempt("01-11 09:00"), attempt("01-13 09:00")], log) == []
@@ -134,9 +160,55 @@ def test_a_gateway_that_says_it_stopped_was_down_until_it_started():
     assert outages([], log) == [("01-12 09:00", "01-12 11:00", "said")]
 
 
-def test_a_start_without_a_stop_was_a_crash_after_the_last_word():
+def test_a_start_without_a_stop_does_not_say_since_when_the_gateway_was_down():
+    """Someone restarts the service to mend what a change broke: it was up all morning."""
     log = [session("01-12 08:30"), session("01-12 11:00", "gateway_started")]
-    assert outages([], log) == [("01-12 08:30", "01-12 11:00", "said")]
+    assert outages([], log) == []
+
+
+def test_a_stop_ends_with_the_first_word_that_shows_that_the_gateway_runs():
+    log = [
+        session("01-12 09:00", "gateway_stopped"),
+        session("01-12 09:00:02", "session_ended"),
+        session("01-12 09:05", "negotiation_started", user=""),
+        session("01-12 17:00"),
+    ]
+    assert outages([], log) == [("01-12 09:00", "01-12 09:05", "said")]
+
+
+def test_a_log_that_ends_with_a_stop_says_nothing_of_later():
+    log = [session("01-12 08:00"), session("01-12 09:00", "gateway_stopped")]
+    assert outages([], log) == [("01-12 09:00", "01-12 09:00", "said")]
+
+
+def down(start, end, gateway):
+    return [
+        session(start, "gateway_stopped", gateway=gateway),
+        session(end, "gateway_started", gateway=gateway),
+    ]
+
+
+def test_one_gateway_of_a_pair_that_is_down_cuts_nobody_off():
+    log = [*down("01-12 09:00", "01-12 11:00", "mx1"), session("01-12 10:00", gateway="mx2")]
+    assert outages([], log) == []
+
+
+def test_two_gateways_that_are_down_one_after_the_other_count_while_both_are():
+    log = [
+        *down("01-12 09:00", "01-12 11:00", "mx1"),
+        *down("01-12 10:00", "01-12 12:00", "mx2"),
+        session("01-12 09:30", gateway="mx2"),
+        session("01-12 11:30", gateway="mx1"),
+    ]
+    assert outages([], log) == [("01-12 10:00", "01-12 11:00", "said")]
+
+
+def test_an_outage_in_which_clients_get_in_is_none():
+    log = down("01-12 09:00", "01-12 11:00", "mx1")
+    inside = [attempt("01-12 09:30"), attempt("01-12 10:00", "success")]
+    assert outages(inside, log) == []
+    edge = [attempt("01-12 09:30"), attempt("01-12 10:59", "success")]
+    assert len(outages(edge, log)) == 1
 
 
 def everybody(*times, outcome="failure"):
@@ -162,6 +234,41 @@ def test_silence_otherwise_is_none(tries):
     assert outages(tries, [session("01-12 08:00"), session("01-12 12:00")]) == []
 
 
+def test_silence_of_one_gateway_while_another_is_heard_of_is_none():
+    log = [
+        session("01-12 08:00"),
+        session("01-12 12:00"),
+        session("01-12 09:30", "negotiation_failed", gateway="mx2", user=""),
+    ]
+    assert outages(everybody("01-12 09:00"), log) == []
+
+
+def test_a_gap_between_two_files_of_a_log_is_no_silence():
+    log = [
+        session("01-12 07:00", path="old.log"),
+        session("01-12 08:00", path="old.log"),
+        session("01-12 12:00", path="new.log"),
+        session("01-12 13:00", path="new.log"),
+    ]
+    tries = everybody("01-12 09:00")
+    assert outages(tries, log) == []
+    assert seen(tries, log) == []  # nor is a try in it one that the gateway is silent about
+
+
+def test_many_gateways_and_outages_are_quick_to_compare():
+    log = [
+        row
+        for n in range(400)
+        for row in down(f"01-{1 + n % 28:02} 01:00", f"01-{1 + n % 28:02} 02:00", f"mx{n}")
+    ]
+    tries = [attempt(f"01-{1 + n % 28:02} {n % 24:02}:30") for n in range(4000)]
+    attempts, sessions = tables(tries, log)
+    found = find_outages(sessions, attempts)
+    assert in_outage(attempts["time"], found, why="said").sum() == sum(
+        n % 24 == 1 for n in range(4000)
+    )
+
+
 def test_in_outage_marks_its_own_kind_only():
     log = [session("01-12 08:00"), session("01-12 12:00")]
     found = find_outages(*tables(everybody("01-12 09:00"), log)[::-1])
@@ -185,9 +292,21 @@ def test_checks_without_a_gateway_log_are_none():
     assert gateway_checks(schema.empty("attempts"), *empty, NAMED) == ()
 
 
-def of_world(world, *, down=()):
+def cut_off(tables, spans):
+    """The same world, in which nobody got in during `spans`."""
+    inside = pd.Series(data=False, index=tables.attempts.index)
+    for start, end in spans:
+        inside |= tables.attempts["time"].between(start, end)
+    failed = {"outcome": "failure", "code": w.SYMPTOM}
+    attempts = tables.attempts.assign(
+        **{n: tables.attempts[n].mask(inside, value) for n, value in failed.items()}
+    )
+    return replace(tables, attempts=schema.coerce("attempts", attempts))
+
+
+def of_world(tables, *, down=()):
     """The gateway's log of a world: a session for each success, and what `down` says of itself."""
-    attempts = world.tables().attempts
+    attempts = tables.attempts
     log = [
         {**session("01-12 08:00", user=row["user"] or row["host"]), "time": row["time"]}
         | {"time_low": row["time"], "time_high": row["time"]}
@@ -195,12 +314,12 @@ def of_world(world, *, down=()):
     ]
     for start, end in down:
         for time, action in ((start, "gateway_stopped"), (end, "gateway_started")):
-            log.append({**session("01-12 08:00", action), "time_low": time, "time_high": time})
+            if time is not None:
+                log.append({**session("01-12 08:00", action), "time_low": time, "time_high": time})
     return schema.frame("sessions", log)
 
 
-def judged(world, sessions):
-    tables = world.tables()
+def judged(tables, sessions):
     return judge_cause(tables.attempts, tables.exposure, tables.coverage, NAMED, sessions)
 
 
@@ -209,21 +328,21 @@ def check(cause, name):
 
 
 def test_a_gateway_that_was_up_leaves_the_verdict_and_adds_its_word():
-    world = w.staggered(1)
-    cause = judged(world, of_world(world))
+    tables = w.staggered(1).tables()
+    cause = judged(tables, of_world(tables))
     assert cause.status == "supported"
     assert check(cause, "gateway up").passed is True
 
 
 def test_failures_in_an_outage_the_gateway_states_are_not_blamed_on_a_change():
     """Everybody patched in one night, and the gateway down for the days after it."""
-    world = w.big_bang(1)
-    attempts = world.tables().attempts
-    failed = attempts[attempts["outcome"] == "failure"]["time"]
+    tables = w.big_bang(1).tables()
+    failed = tables.attempts[tables.attempts["outcome"] == "failure"]["time"]
     down = [(failed.min() - pd.Timedelta("1h"), failed.max() + pd.Timedelta("1h"))]
-    alone = judged(world, schema.empty("sessions"))
+    tables = cut_off(tables, down)
+    alone = judged(tables, schema.empty("sessions"))
     assert alone.status == "no_control"
-    cause = judged(world, of_world(world, down=down))
+    cause = judged(tables, of_world(tables, down=down))
     assert cause.status == "not_supported"
     assert cause.competing == ("shared_outage",)
     assert cause.changes == ()
@@ -232,10 +351,74 @@ def test_failures_in_an_outage_the_gateway_states_are_not_blamed_on_a_change():
 
 
 def test_a_short_outage_inside_a_guilty_rollout_is_set_aside():
-    world = w.staggered(2)
-    attempts = world.tables().attempts
-    middle = attempts["time"].median()
+    tables = w.staggered(2).tables()
+    middle = tables.attempts["time"].median()
     down = [(middle, middle + pd.Timedelta("3h"))]
-    cause = judged(world, of_world(world, down=down))
+    tables = cut_off(tables, down)
+    cause = judged(tables, of_world(tables, down=down))
     assert cause.status == "supported"
     assert "lie in outages the gateway states" in check(cause, "gateway up").text
+
+
+FALSE_OUTAGES = {
+    "restarts to mend it": [(None, w.day(number, 12)) for number in range(w.PATCHED, w.DAYS)],
+    "a stop without a start": [(w.day(w.PATCHED - 1), None)],
+    "a reload a day": [
+        (w.day(number, 12), w.day(number, 12) + pd.Timedelta("20s"))
+        for number in range(w.PATCHED, w.DAYS)
+    ],
+    "a stop and a start around all of it": [(w.day(w.PATCHED - 1), w.day(w.DAYS))],
+}
+
+
+@pytest.mark.parametrize("down", FALSE_OUTAGES.values(), ids=FALSE_OUTAGES)
+@pytest.mark.parametrize("seed", range(3))
+def test_what_the_gateway_says_of_itself_saves_no_guilty_change(down, seed):
+    tables = w.staggered(seed).tables()
+    assert judged(tables, of_world(tables, down=down)).status == "supported"
+
+
+def test_a_gateway_that_hears_nobody_until_it_is_restarted_saves_no_guilty_change():
+    """All are patched and nothing reaches the gateway; restarted, it still hears nobody."""
+    world = w.big_bang(1)
+    world.fault, world.base = w.fails_under(w.BAD, chance=1.0), 0.0
+    tables = world.tables()
+    sessions = of_world(tables, down=[(None, w.day(world.days - 1, 23))])
+    cause = judged(tables, sessions)
+    assert cause.status == "no_control"
+    assert cause.changes == judged(tables, schema.empty("sessions")).changes
+    assert check(cause, "gateway up").passed is None  # it cannot tell whose fault its silence is
+
+
+@pytest.mark.parametrize("make", w.INNOCENT)
+@pytest.mark.parametrize("seed", range(2))
+def test_what_the_gateway_says_of_itself_blames_no_innocent_change(make, seed):
+    tables = make(seed).tables()
+    for down in FALSE_OUTAGES.values():
+        assert not judged(tables, of_world(tables, down=down)).blames
+
+
+def test_a_gateway_of_others_that_is_down_saves_no_guilty_change():
+    """The RADIUS log holds a wireless access point as well, and that one was switched off."""
+    world = w.big_bang(1)
+    world.fault, world.base = w.fails_under(w.BAD, chance=1.0), 0.0
+    tables = world.tables()
+    point = [
+        {**session("01-12 08:00", action, gateway="ap7"), **dict.fromkeys(TIMES, time)}
+        for action, time in (
+            ("gateway_stopped", w.day(w.PATCHED)),
+            ("gateway_started", w.day(world.days)),
+        )
+    ]
+    sessions = schema.concat("sessions", [of_world(tables), schema.frame("sessions", point)])
+    assert judged(tables, sessions).status == "no_control"
+
+
+def test_failures_beside_the_outage_that_are_too_few_to_judge_stay_open():
+    world = w.World(1, hosts=3, base=0.0)
+    world.stagger(world.names, w.PATCHED, w.PATCHED + 3)
+    world.fault = w.fails_under(w.BAD, chance=1.0)
+    down = [(w.day(w.PATCHED + 4), w.day(w.DAYS - 4))]
+    tables = cut_off(world.tables(), down)
+    cause = judged(tables, of_world(tables, down=down))
+    assert (cause.status, cause.competing) == ("insufficient", ())

@@ -36,7 +36,7 @@ from kitlib.collection import Limits, listing, walk
 from kitlib.evidence import assemble
 from kitlib.findings import findings_document
 from kitlib.inert import inert, inert_columns
-from kitlib.readers import column_maps
+from kitlib.readers.updates import column_maps
 from kitlib.report import render
 from kitlib.simulate.evtx import Event, encode_log, ticks
 

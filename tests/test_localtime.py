@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 
 import kitlib as kit
 from kitlib import localtime, schema, zones
-from kitlib.readers import com_history, dates, offsets
+from kitlib.classify import classify
+from kitlib.readers import dates, offsets
+from kitlib.readers.updates import com_history
 from kitlib.simulate.evtx import Event, encode_log, ticks
 
 HOST = "WS0001"
@@ -125,6 +128,25 @@ def test_sources_that_disagree_about_the_order_leave_it_open():
     assert localtime.decide_orders(table) == {}
 
 
+def test_an_update_that_comes_every_few_weeks_decides_nothing():
+    """Definitions keep their KB: one of them is near to the wrong reading by chance."""
+    definitions = [
+        update(dates.instant(utc(f"2021-{month:02}-01T02:15")), path="history.json")
+        for month in (10, 11, 12)
+    ]
+    unsure = update(dates.read_day("1/12/2021", "undecided"), path="hotfix.csv")
+    assert localtime.decide_orders(schema.frame("updates", [*definitions, unsure])) == {}
+
+
+def test_a_host_of_the_same_short_name_in_another_domain_decides_nothing():
+    sure = update(dates.instant(utc("2022-01-12T02:15")), path="b.json", host="PC1.b.example")
+    unsure = update(dates.read_day("1/12/2022", "undecided"), path="a.csv", host="PC1.a.example")
+    assert localtime.decide_orders(schema.frame("updates", [sure, unsure])) == {}
+    same = update(dates.instant(utc("2022-01-12T02:15")), path="b.json", host="pc1")
+    own = schema.frame("updates", [same, unsure])
+    assert localtime.decide_orders(own) == {"a.csv": ("month first", 1)}
+
+
 def test_another_host_decides_nothing():
     sure = update(dates.instant(utc("2022-01-12T02:15")), path="history.json", host="WS0002")
     unsure = update(dates.read_day("1/12/2022", "undecided"), path="hotfix.csv")
@@ -182,6 +204,55 @@ def test_the_truth_lies_in_the_interval_and_the_time_too(true, offset, kind, kno
     assert row["date_low"] <= row["date"] <= row["date_high"]
 
 
+PLACES = [
+    "Europe/Berlin",
+    "America/St_Johns",
+    "America/Santiago",
+    "Australia/Lord_Howe",
+    "Pacific/Chatham",
+    "Pacific/Kiritimati",
+    "Africa/Casablanca",
+    "Asia/Kathmandu",
+]
+MOMENTS = st.datetimes(datetime(2021, 1, 1), datetime(2022, 12, 31))
+
+
+@given(st.sampled_from(PLACES), st.lists(MOMENTS, max_size=10), MOMENTS, st.booleans())
+@settings(max_examples=250, deadline=None)
+def test_the_truth_lies_in_the_interval_on_whatever_clock(place, marks, true, months):
+    zone = ZoneInfo(place)
+    moment = true.replace(microsecond=0)
+    shown = moment.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
+    written = moment.replace(tzinfo=zone).astimezone(UTC)  # the UTC taken for local
+    offset = {at: at.replace(tzinfo=UTC).astimezone(zone).utcoffset() for at in marks}
+    rows = [
+        exactly(int(ahead.total_seconds() // 60), start=at, end=at) for at, ahead in offset.items()
+    ]
+    printed = f"{shown:%m/%d/%Y %H:%M}" if months else f"{shown:%d/%m/%Y %H:%M}"
+    for when in (
+        dates.local(shown),
+        dates.day(shown.date()),
+        dates.shifted(utc(written.replace(tzinfo=None))),
+        dates.read_local(printed, "undecided"),
+    ):
+        row, _ = settled(when, known(*rows))
+        assert row["date_low"] <= utc(moment) <= row["date_high"]
+        assert pd.isna(row["date"]) or row["date_low"] <= row["date"] <= row["date_high"]
+        exact = row["date_basis"] == "offset"
+        assert not exact or row["date_high"] - row["date_low"] <= pd.Timedelta("1min")
+
+
+def test_an_export_whose_times_cannot_be_read_is_not_called_utc():
+    texts = {"2022-01-12 03:00:00": "offset", "no time": "local"}
+    ras = {"host": HOST, "provider": "RasClient", "event_id": 20225, "channel": "Application"}
+    events = schema.frame(
+        "events",
+        [{**ras, "path": "a.csv", "data": {"@local_time": text}} for text in texts],
+    )
+    facts = classify(localtime.settle_events(events, known(exactly(60)), []))
+    assert list(facts["time_basis"]) == list(texts.values())
+
+
 EVENTS_CSV = (
     "Level,Date and Time,Source,Event ID,Task Category\r\n"
     'Information,1/13/2022 10:15:00 AM,RasClient,20225,None,"CoId={1}: connected."\r\n'
@@ -193,7 +264,7 @@ def noon(day, *, bias="-60 W. Europe Standard Time"):
         provider="EventLog",
         event_id=6013,
         time=ticks(f"2022-01-{day:02}T11:00:00Z"),
-        data=["", "", "", "", "40000", "60", bias],
+        data=["", "", "", "", str(140000 + (day - 12) * 86400), "60", bias],
     )
 
 
@@ -201,7 +272,7 @@ def test_an_export_in_local_time_is_put_on_utc_by_the_log_beside_it(tmp_path):
     folder = tmp_path / HOST
     folder.mkdir()
     log = encode_log(
-        [noon(12), noon(13), noon(14)], channel="System", computer=f"{HOST}.corp.example"
+        [noon(11), noon(12), noon(13), noon(14)], channel="System", computer=f"{HOST}.corp.example"
     )
     (folder / "System.evtx").write_bytes(log)
     (folder / "Application.csv").write_text(EVENTS_CSV, encoding="utf-8")
@@ -239,7 +310,7 @@ def test_a_case_store_gives_the_same_times_as_the_evidence(tmp_path):
     folder = tmp_path / "evidence" / HOST
     folder.mkdir(parents=True)
     (folder / "System.evtx").write_bytes(
-        encode_log([noon(12), noon(14)], channel="System", computer=HOST)
+        encode_log([noon(11), noon(12), noon(14)], channel="System", computer=HOST)
     )
     (folder / "hotfix.csv").write_text(
         '"HotFixID","InstalledOn"\n"KB5009543","1/13/2022 12:00:00 AM"\n', encoding="utf-8"
@@ -252,6 +323,36 @@ def test_a_case_store_gives_the_same_times_as_the_evidence(tmp_path):
     for table in ("updates", "events", "sessions", "problems", "clocks"):
         pd.testing.assert_frame_equal(getattr(stored, table), getattr(direct, table))
     assert direct.updates["date_low"].item() == utc("2022-01-12T23:00")
+
+
+def test_a_table_whose_index_repeats_keeps_its_rows():
+    table = schema.frame(
+        "updates",
+        [
+            update(dates.local(datetime(2022, 1, 12, 3))),
+            update(dates.instant(utc("2022-01-13"))),
+            update(dates.local(datetime(2022, 1, 14, 3))),
+        ],
+    )
+    table.index = pd.Index([7, 7, 7])
+    out = localtime.settle_rows(table, localtime.UPDATES, known(exactly(60)), [])
+    assert list(out["date"]) == [utc(f"2022-01-{t}") for t in ("12T02:00", "13", "14T02:00")]
+    assert list(out["tz_source"]) == ["reporting_events", "", "reporting_events"]
+    assert list(out.index) == [7, 7, 7]
+    text = {"host": HOST, "path": "a.csv", "data": {"@local_time": "2022-01-12 03:00:00"}}
+    events = schema.frame("events", [text, {**text, "time_created": utc("2022-01-13")}, text])
+    events.index = table.index
+    told = localtime.settle_events(events, known(exactly(60)), [])["time_created"]
+    assert list(told) == [utc("2022-01-12T02:00"), utc("2022-01-13"), utc("2022-01-12T02:00")]
+
+
+def test_a_day_abroad_is_as_wide_as_both_offsets_make_it():
+    zone = known(
+        exactly(60, start="2022-01-01", end="2022-01-12T09:00"),
+        exactly(540, start="2022-01-12T10:00", end="2022-01-20"),
+    )
+    row, _ = settled(dates.day(date(2022, 1, 12)), zone)
+    assert (row["date_low"], row["date_high"]) == (utc("2022-01-11T23:00"), utc("2022-01-12T15:00"))
 
 
 def of_gateway(stamp, **cells):
@@ -289,6 +390,21 @@ def test_a_time_without_a_year_stays_open_where_nothing_tells_it(window):
     assert pd.isna(out["time"])
     assert pd.isna(out["time_low"])
     assert any("they stay open" in row["reason"] for row in problems)
+
+
+@pytest.mark.parametrize("first", ["1677-12-01", "2019-12-13", "2262-01-01"])
+def test_a_log_with_a_time_out_of_all_bounds_leaves_the_year_open(first):
+    window = sorted([utc(first).value, WINDOW[1]])
+    rows = of_gateway("01-12T03:15:00")
+    out = localtime.settle_rows(rows, localtime.SESSIONS, known(), [], window=tuple(window))
+    assert out["time_low"].isna().all()
+
+
+def test_logs_at_the_end_of_all_time_do_not_stop_the_year_from_being_looked_for():
+    end = (1 << 63) - 1
+    rows = of_gateway("01-12T03:15:00")
+    out = localtime.settle_rows(rows, localtime.SESSIONS, known(), [], window=(end - 9, end))
+    assert out["time_low"].isna().all()
 
 
 def test_a_leap_day_is_of_a_leap_year():

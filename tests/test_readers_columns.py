@@ -21,7 +21,8 @@ from kitlib import readers, schema
 from kitlib.cli import main
 from kitlib.errors import UsageError
 from kitlib.exposure import find_exposure
-from kitlib.readers import column_maps, column_times, columns, dates
+from kitlib.readers import dates
+from kitlib.readers.updates import column_maps, column_times, columns
 
 ITEM = "11111111-2222-3333-4444-555555555555"
 
@@ -376,6 +377,14 @@ def a_map(**more):
     keys |= {"result": "succeeded", "time": "T", "zone": "utc", "times": "exact"} | more
     body = "\n".join(f"{key} = {json.dumps(value)}" for key, value in keys.items())
     return column_maps.parse(f'schema = "kitlib.columns/1"\n[[map]]\n{body}\n', source="t")
+
+
+def test_a_fraction_of_a_second_stays_with_the_local_time():
+    bare = column_times._bare(
+        "2022/01/13 09:26:03.478 AM", a_map(zone="local").maps[0], "undecided"
+    )
+    assert bare.local["readings"] == ["2022-01-13T09:26:03.478000"]
+    assert bare.date.tz_localize(None).isoformat() == "2022-01-13T09:26:03.478000"
 
 
 TIMES = [

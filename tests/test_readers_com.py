@@ -21,15 +21,10 @@ from hypothesis import strategies as st
 
 import kitlib as kit
 from kitlib import readers, schema
-from kitlib.readers import (
-    com_history,
-    com_history_text,
-    dates,
-    json_objects,
-    wu_last_results,
-)
-from kitlib.readers.com_dialects import READERS
+from kitlib.readers import dates, json_objects
 from kitlib.readers.remarks import Remarks
+from kitlib.readers.updates import com_history, com_history_text, wu_last_results
+from kitlib.readers.updates.com_dialects import READERS
 
 GUID = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
 TITLE = "2022-01 Cumulative Update for Windows 10 Version 21H2 for x64-based Systems (KB5009543)"

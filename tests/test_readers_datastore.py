@@ -22,7 +22,7 @@ from make_ese import CLEAN, DATE, DIRTY, LONG, LONG_TEXT, TEXT, Apart, Packed, T
 
 from kitlib import readers, schema
 from kitlib.errors import FormatError
-from kitlib.readers import datastore, ese, inflate
+from kitlib.readers.updates import datastore, ese, inflate
 
 UPDATE = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
 TITLE = "2022-01 Cumulative Update for Windows 10 Version 21H2 for x64-based Systems (KB5009543)"

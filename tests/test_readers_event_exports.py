@@ -19,7 +19,15 @@ from hypothesis import strategies as st
 
 from kitlib import readers, schema
 from kitlib.errors import FormatError
-from kitlib.readers import event_exports, event_xml, exports, get_winevent, json_objects, messages
+from kitlib.readers import json_objects
+from kitlib.readers.events import (
+    event_exports,
+    event_viewer,
+    event_xml,
+    exports,
+    get_winevent,
+    messages,
+)
 from kitlib.readers.evtx import read_evtx, read_evtx_bytes
 from kitlib.readers.payload import Row
 from kitlib.simulate import evtx as writer
@@ -888,12 +896,17 @@ GERMAN = f"CoId={COID}: Verbindung 2 kam nicht zustande. Der Fehlercode ist 789.
 
 @pytest.mark.parametrize("key", messages.layouts())
 def test_every_sentence_gives_the_values_of_its_example(key):
-    source = (files("kitlib") / "readers" / "messages.toml").read_text("utf-8")
-    (raw,) = [one for one in tomllib.loads(source)["event"] if one["event_id"] == key[1]]
+    source = (files("kitlib.readers.events") / "messages.toml").read_text("utf-8")
+    (raw,) = [
+        one
+        for one in tomllib.loads(source)["event"]
+        if (one["provider"].casefold(), one["event_id"]) == key
+    ]
     data = {"RenderingInfo": {"Message": raw["example"]["message"]}}
     told = messages.restore([Row(1, data, provider=raw["provider"], event_id=raw["event_id"])])
-    assert data["Data"] == raw["example"]["gives"]
-    assert len(data["Data"]) == raw["values"]
+    values = [data[name] for name in raw["names"]] if "names" in raw else data["Data"]
+    assert values == raw["example"]["gives"]
+    assert len(values) == raw.get("values", len(values))
     assert ["what their messages say" in one for one in told] == [True]
 
 
@@ -1338,3 +1351,9 @@ def test_depth_counts_dicts_and_lists():
 def test_instant_reads_only_times_with_a_zone():
     assert exports.instant("2022-01-12 12:00:01.500 +00:00") == 1641988801500000000
     assert exports.instant("2022-01-12 12:00:01") is None
+
+
+def test_a_list_whose_header_cannot_be_cut_holds_no_event():
+    got = event_viewer.read(b"Level,Date and Time\rSource,Event ID,Task Category")  # by fuzzing
+    assert got.events.empty
+    assert "there is no event in it" in got.problems["reason"].iloc[-1]

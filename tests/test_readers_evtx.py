@@ -7,8 +7,10 @@ import io
 import pickle
 import random
 import struct
+import sys
 import warnings
 from collections import Counter
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -21,7 +23,15 @@ from kitlib.readers.chunks import bridged, one_chunk_file, read_chunk, walk
 from kitlib.readers.evtx import read_evtx, read_evtx_bytes
 from kitlib.readers.payload import exact, nanoseconds, payload
 from kitlib.simulate import evtx as writer
-from kitlib.simulate.evtx import Event, UserData, break_chunk, break_record, encode_log, truncate
+from kitlib.simulate.evtx import (
+    Event,
+    UserData,
+    break_chunk,
+    break_record,
+    encode_log,
+    ticks,
+    truncate,
+)
 
 NOON = writer.ticks("2022-01-12T12:00:00.1234567Z")
 REFUSED = "no engine could decode the record"
@@ -703,3 +713,41 @@ def test_read_is_what_the_registry_asks_for():
     assert (len(got.events), len(got.updates), len(got.sessions)) == (321, 0, 0)
     assert list(got.problems["place"]) == ["chunk 1"]
     assert got.events.attrs == {}
+
+
+def calls_of(function):
+    """How many calls of Python functions it takes: work, whatever else the machine does."""
+    count = 0
+
+    def profile(_frame, event, _argument):
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(profile)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize(
+    ("place", "bytes_"),
+    [
+        (774, b"\0"),
+        (277, b"\x1a\xfe"),
+        (477, bytes.fromhex("53b8811e06ac52b761109931678e203e")),
+    ],
+)
+def test_a_damaged_template_costs_the_second_engine_no_walks_through_the_chunk(place, bytes_):
+    """By fuzzing: each record of such a template had the rest of the chunk taken for its nodes."""
+    moment = ticks("2022-01-12T08:00:00Z")
+    events = [Event(provider="P", event_id=7, time=moment, data=[f"record {n}"]) for n in range(12)]
+    sound = encode_log(events, channel="System", computer="WS0001")
+    broken = bytearray(sound)
+    at = sound.index(b"**\0\0") + place
+    broken[at : at + len(bytes_)] = bytes_
+    decode = partial(read_evtx_bytes, name="", engine="python-evtx")
+    assert len(decode(sound)) == 12
+    assert decode(bytes(broken)).empty
+    assert calls_of(lambda: decode(bytes(broken))) < 3 * calls_of(lambda: decode(sound))

@@ -10,10 +10,10 @@ import pytest
 
 from kitlib import readers, schema
 from kitlib.errors import UsageError
-from kitlib.readers import gateway_dialects
-from kitlib.readers.gateway_dialects import built_in, load, parse, reader
+from kitlib.readers.gateway import gateway_dialects
+from kitlib.readers.gateway.gateway_dialects import built_in, load, parse, reader
 
-RAW = tomllib.loads((files("kitlib.readers") / "gateway_dialects.toml").read_text("utf-8"))
+RAW = tomllib.loads((files("kitlib.readers.gateway") / "gateway_dialects.toml").read_text("utf-8"))
 EXAMPLES = [rule for raw in RAW["dialect"] for rule in raw["rule"]]
 
 # What an analyst writes for a product that the kit does not know.

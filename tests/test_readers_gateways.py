@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 import kitlib as kit
 from kitlib import readers, schema, store
 from kitlib.errors import FormatError
-from kitlib.readers import connections, dates, gateways
-from kitlib.readers.gateway_logs import GATEWAYS
+from kitlib.readers import dates
+from kitlib.readers.gateway import connections, gateways
+from kitlib.readers.gateway.gateway_logs import GATEWAYS
 from kitlib.simulate import gateway
 from kitlib.simulate.scenario import load_scenario
 from kitlib.simulate.world import grow

@@ -18,8 +18,8 @@ from make_hive import BINARY, DWORD, QWORD, SZ, WRITTEN, tree, write
 
 from kitlib import readers, schema
 from kitlib.errors import FormatError
-from kitlib.readers import cbs_packages, reg_export, regf, registry
-from kitlib.readers.cbs_packages import BRANCH
+from kitlib.readers.updates import cbs_packages, reg_export, regf, registry
+from kitlib.readers.updates.cbs_packages import BRANCH
 
 KEY = "31bf3856ad364e35~amd64~"
 ROLLUP = f"Package_for_RollupFix~{KEY}~19041.1466.1.7"

@@ -14,22 +14,19 @@ from hypothesis import strategies as st
 
 import kitlib as kit
 from kitlib import readers, schema
-from kitlib.readers import (
+from kitlib.readers import dates, remarks, text
+from kitlib.readers.updates import (
     cbs,
-    dates,
     dism,
     hotfix_objects,
     midnights,
     osquery,
     pswindowsupdate,
-    remarks,
     reporting_events,
     systeminfo,
-    text,
-    windowsupdate_log,
     winupdatesview,
 )
-from kitlib.readers.update_dialects import UPDATE_READERS
+from kitlib.readers.updates.update_dialects import UPDATE_READERS
 
 GUID = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
 ROLLUP = "Package_for_RollupFix~31bf3856ad364e35~amd64~~19041.1466.1.7"
@@ -948,16 +945,6 @@ def test_winupdatesview_is_read_by_the_names_of_its_columns():
     assert winupdatesview.read(turned.encode()).updates["update_id"].item() == GUID
 
 
-def test_windowsupdate_log_is_recognised_and_gives_no_rows():
-    data = (
-        b"2022/01/12 04:15:41.1234567 1234  5678  Agent           * START * Installing updates\r\n"
-    )
-    assert readers.sniff(data) == "windowsupdate_log"
-    got = windowsupdate_log.read(data)
-    assert got.updates.empty
-    assert "local time of the machine that decoded it" in reasons(got)
-
-
 # ------------------------------------------------------------------ wrong, damaged and hostile
 
 SEEDS = {
@@ -967,7 +954,26 @@ SEEDS = {
     "get_hotfix_clixml": CLIXML.format(clixml() + clixml()).encode(),
     "reporting_events": (event() + event()).encode("utf-16"),
     "cbs_log": (BEFORE + CHANGED + AFTER).encode(),
-    "windowsupdate_log": b"2022/01/12 04:15:41.1234567 1234  5678  Agent  x\r\n",
+    "windowsupdate_log": b"2022/01/12 04:15:41.1234567 1234  5678  Agent  LogHistory called. "
+    b"idUpdate={3f2504e0-4f89-11d3-9a0c-0305e82c3301}.1, resultMapped=0, resultUnMapped=0\r\n",
+    "windowsupdate_log_old": b"2022-01-12\t04:15:41:123\t 952\t5b4\tReport\tREPORT EVENT: "
+    + event("183").encode(),
+    "pswindowsupdate_text": b"ComputerName OperationName Result     Date                Title\r\n"
+    b"------------ ------------- ------     ----                -----\r\n"
+    b"WS0001       Installation  Succeeded  13.01.2022 04:15:41 Update (KB5009543)\r\n",
+    "pswindowsupdate_json": json.dumps(
+        [
+            {
+                "OperationName": "Installation",
+                "Date": "/Date(1)/",
+                "Title": "",
+                "Result": "",
+                "KB": "",
+            }
+        ]
+    ).encode(),
+    "pswindowsupdate_clixml": b'<Objs><Obj RefId="0"><MS><S N="OperationName">Installation</S>'
+    b'<S N="Result">Failed</S><S N="KB">KB5009543</S></MS></Obj></Objs>',
     "pswindowsupdate": (WU + wu("13.01.2022 04:15:41")).encode(),
     "winupdatesview": (
         VIEW + f"{TITLE},1/13/2022 4:15,Installation,Failed,{GUID},,,,\r\n"

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import kitlib as kit
 from kitlib import readers, schema
 from kitlib.errors import FormatError, UsageError
-from kitlib.readers import com_history, dates, hotfix, text, wmic
+from kitlib.readers import dates, text
+from kitlib.readers.updates import com_history, hotfix, wmic
 from kitlib.simulate.scenario import load_scenario
 from kitlib.simulate.updates import WRITERS, fixes, history
 from kitlib.simulate.world import grow

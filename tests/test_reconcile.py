@@ -29,6 +29,12 @@ def qfe(date, change=BAD):
     return {**listed(date, change, width="12h"), "path": QFE}
 
 
+def reported(date, change=BAD):
+    """What a management tool reports: installed at that time or at any before."""
+    row = {**listed(date, change), "path": "fleet.csv", "time": pd.NaT}
+    return row | {"time_low": at("1990-01-01 00:00"), "time_basis": "utc"}
+
+
 @pytest.mark.parametrize(
     ("facts", "state"),
     [
@@ -46,7 +52,13 @@ def qfe(date, change=BAD):
             "removed_pending_reboot",
         ),
         ((listed("01-12 12:00"), boot("01-14 08:00")), "not_in_effect"),
+        ((boot("01-11 08:00"), listed("01-12 12:00"), boot("01-14 08:00")), "not_in_effect"),
         ((listed("01-12 12:00"),), "installed"),
+        ((listed(None), boot("01-14 08:00")), "open"),
+        ((reported("01-20 08:00"), boot("01-14 08:00")), "open"),
+        ((reported("01-12 08:00"), boot("01-14 08:00")), "not_in_effect"),
+        ((reported("01-12 08:00"), boot("01-14 08:00", 1466)), "in_effect"),
+        ((reported("01-20 08:00"), logged("01-13 08:00", GONE)), "removed"),
         ((listed("01-12 12:00"), logged("01-13 12:00", GONE)), "removed"),
         ((logged("01-12 12:00", GONE), listed("01-13 12:00")), "installed"),
         ((logged("01-12 12:00", FAILED),), "failed"),
@@ -74,7 +86,7 @@ def test_sources_that_agree_are_listed_together():
 
 
 def test_a_listing_no_later_start_shows_is_held_against_its_source():
-    row = one(listed("01-12 12:00"), boot("01-14 08:00"), boot("01-15 08:00"))
+    row = one(boot("01-11 08:00"), listed("01-12 12:00"), boot("01-14 08:00"), boot("01-15 08:00"))
     assert row["contradict"] == [HISTORY]
     assert row["agree"] == [LOG]
     assert "the later start of Windows at 2022-01-15 08:00 shows 19044.1415" in row["why"]
@@ -86,6 +98,87 @@ def test_a_removal_no_later_start_shows_is_held_against_its_source():
     assert row["state"] == "in_effect"
     assert row["contradict"] == [LOG]
     assert row["why"] == "System says it was removed"
+
+
+def test_a_removal_before_a_later_update_that_contains_the_change_is_no_contradiction():
+    row = one(
+        listed("01-12 12:00"),
+        boot("01-12 14:00", 1466),
+        logged("01-13 08:00", GONE),
+        boot("01-13 09:00"),
+        listed("01-18 12:00", FIX),
+        boot("01-19 08:00", 1469),
+    )
+    assert (row["state"], row["contradict"]) == ("contained_in_later", [])
+
+
+def test_a_removal_followed_by_a_start_without_it_holds_whatever_comes_later():
+    """It came back with an image that no history tells of."""
+    row = one(
+        listed("01-12 12:00"),
+        logged("01-13 08:00", GONE),
+        boot("01-13 09:00"),
+        boot("01-20 08:00", 1466),
+    )
+    assert (row["state"], row["contradict"]) == ("in_effect", [])
+
+
+def test_a_removal_of_unknown_date_contradicts_nothing():
+    gone = listed(None, action=GONE)
+    row = one(listed("01-12 12:00"), gone, boot("01-20 08:00", 1466))
+    assert (row["state"], row["contradict"]) == ("in_effect", [])
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        (listed("01-12 12:00"), boot("01-14 08:00")),
+        (qfe("01-12 12:00"), boot("01-25 08:00", 1288)),
+        (listed("01-12 12:00"), boot("01-12 14:00", 1466), boot("01-14 08:00"), qfe("01-12 12:00")),
+        (
+            listed("01-12 12:00"),
+            logged("01-13 08:00", GONE),
+            boot("01-14 08:00"),
+            qfe("01-12 12:00"),
+        ),
+    ],
+    ids=["log begins later", "imaged again", "seen to go", "removed by the log"],
+)
+def test_a_dump_from_before_a_removal_contradicts_nothing(facts):
+    row = one(*facts)
+    assert row["contradict"] == []
+    assert row["state"] in ("removed", "not_in_effect")
+
+
+def dump(date, path, kind="get_hotfix"):
+    message = f"update history ({kind}) lists {BAD}"
+    return {**listed(date, width="12h"), "path": path, "message": message}
+
+
+def test_an_older_dump_of_the_same_tool_contradicts_nothing():
+    old, new = dump("01-12 12:00", "old/qfe.csv"), dump("01-18 12:00", "new/qfe.csv")
+    assert one(old, new)["contradict"] == []
+    history = dump("01-12 12:00", "PC1/updates.json", "com_history")
+    assert one(old, new, history)["contradict"] == []
+    history = dump("01-15 12:00", "PC1/updates.json", "com_history")
+    assert len(one(old, new, history)["contradict"]) == 3
+
+
+def test_two_installations_that_starts_of_windows_show_have_two_dates():
+    row = one(
+        listed("01-12 12:00"),
+        boot("01-12 14:00", 1466),
+        boot("01-14 08:00"),
+        qfe("01-18 12:00"),
+        boot("01-18 14:00", 1466),
+    )
+    assert (row["state"], row["contradict"]) == ("in_effect", [])
+
+
+def test_starts_are_taken_in_order_of_time_whatever_they_are_called():
+    first = boot("01-12 14:00", 1466, change="later by name")
+    row = one(listed("01-12 12:00"), first, boot("01-14 08:00", change="earlier by name"))
+    assert row["state"] == "removed"
 
 
 def test_a_change_put_back_after_a_removal_contradicts_nothing():
@@ -153,5 +246,7 @@ def test_nothing_said_is_an_empty_table():
 
 
 def test_contradictions_are_rows_with_a_source_that_does_not_fit():
-    df = states(listed("01-12 12:00"), boot("01-14 08:00"), listed("01-12 12:00", NET))
+    df = states(
+        boot("01-11 08:00"), listed("01-12 12:00"), boot("01-14 08:00"), listed("01-12 12:00", NET)
+    )
     assert list(contradictions(df)["change"]) == [BAD]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from kitlib import classify, readers, schema
 from kitlib.errors import UsageError
-from kitlib.readers import messages
+from kitlib.readers.events import messages
 from kitlib.readers.evtx import read_evtx_bytes
 from kitlib.simulate import evtx, exports
 from kitlib.simulate.evtx import Event, Typed, UserData, encode_log, ticks

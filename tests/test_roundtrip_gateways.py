@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kitlib import readers, schema
-from kitlib.readers import gateways
+from kitlib.readers.gateway import gateways
 from kitlib.simulate import gateway_dumps as dumps
 from kitlib.simulate import nps_dumps as nps
 from kitlib.simulate.gateway_facts import Fact, local, one_line

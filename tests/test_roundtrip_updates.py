@@ -20,7 +20,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kitlib import readers, schema
-from kitlib.readers import cbs, dates
+from kitlib.readers import dates
+from kitlib.readers.updates import cbs
 from kitlib.simulate import update_dumps as dumps
 from kitlib.simulate.dumps import to_universal
 from kitlib.simulate.update_dumps import CULTURES, Culture, Item, Machine, Session
@@ -441,6 +442,61 @@ def test_pswindowsupdate_comes_back_in_every_culture(
     contained(got, times(items), "s")
 
 
+def squeezed(text: str) -> str:
+    """What is left of a title in a column: no blanks around it."""
+    return flat(text).strip()
+
+
+@MODEST
+@given(
+    items=histories(text=TAME_TEXT),
+    session=SESSIONS,
+    encoding=st.sampled_from(TEXTS[1:]),
+    layout=st.sampled_from(["results", "kbs", "auto", "list"]),
+)
+def test_pswindowsupdate_as_table_and_list_comes_back_in_every_culture(
+    items, session, encoding, layout
+):
+    if layout == "list":
+        data = dumps.pswindowsupdate_list(items, session, encoding=encoding)
+    else:
+        data = dumps.pswindowsupdate_table(items, session, encoding=encoding, layout=layout)
+    got = read(data, "pswindowsupdate_text")
+    kept = []
+    for item in items:
+        row = entry(item, "pswindowsupdate_text", host=HOST, title=squeezed(item.title))
+        cut = layout == "results" and item.result == 3  # longer than its column
+        kept.append(row | ({"result_code": ""} if layout == "kbs" or cut else {}))
+    expect(got, kept)
+    contained(got, times(items), "min")
+    assert set(got.updates["date_basis"]) <= {"local", "date", ""}  # "" for years of two digits
+
+
+@MODEST
+@given(
+    items=histories(),
+    session=SESSIONS,
+    encoding=st.sampled_from(TEXTS[1:]),
+    form=st.sampled_from(["5.1", "5.1 described", "7", "clixml"]),
+)
+def test_pswindowsupdate_objects_are_exact(items, session, encoding, form):
+    kind = "pswindowsupdate_json"
+    if form == "7":
+        data = dumps.pswindowsupdate_json_7(items, session, encoding=encoding)
+    elif form == "clixml":
+        kind = "pswindowsupdate_clixml"
+        data = dumps.pswindowsupdate_clixml(items, session, encoding=encoding)
+    else:
+        described = form != "5.1"
+        data = dumps.pswindowsupdate_json_51(items, session, encoding=encoding, described=described)
+    got = read(data, kind)
+    expect(got, [com(item, kind) | {"host": HOST} for item in items])
+    contained(got, times(items), "us" if kind.endswith("xml") or form == "7" else "ms")
+    assert (got.updates["date_low"] == got.updates["date_high"]).all()
+    true_clocks(got, session.offset)
+    assert len(got.clocks) > 0 or not items or form.startswith("5.1")
+
+
 @MODEST
 @given(
     items=histories(text=QUOTED_TEXT),
@@ -614,6 +670,67 @@ def test_reporting_events_is_exact_through_changes_of_the_clock(
     true_clocks(got, clock)
 
 
+STEPS = histories(
+    text=TAME_TEXT, results=(1, 2, 4), times=ANY_TIME.map(lambda when: when.replace(microsecond=0))
+).map(lambda items: [replace(one, hresult=0) if one.result != 4 else one for one in items])
+# Two items of one instant may stand in either order.
+STATED = STEPS.filter(lambda items: len(set(times(items))) == len(items))
+
+
+@MODEST
+@given(items=STATED, clock=CLOCKS, encoding=st.sampled_from(["utf-8", "utf-16"]))
+def test_windowsupdate_log_of_old_gives_its_reports_exactly(items, clock, encoding):
+    data = dumps.agent_log_old(items, Session(offset=clock), encoding=encoding)
+    got = read(data, "windowsupdate_log_old")
+    told = sorted(items, key=lambda item: item.time)
+    expect(got, [com(item, "windowsupdate_log_old") for item in told])
+    contained(got, times(told), "ms")
+    assert set(got.updates["date_basis"]) <= {"offset"}
+    true_clocks(got, clock)
+
+
+@MODEST
+@given(items=STATED, clock=CLOCKS, marks=st.lists(st.integers(-40 * 24, 40 * 24), max_size=4))
+def test_windowsupdate_log_of_old_holds_the_truth_whatever_its_marks(items, clock, marks):
+    start = items[0].time if items else datetime(2022, 1, 12, tzinfo=UTC)
+    at = [start + timedelta(hours=hours, seconds=1) for hours in marks]
+    session = Session(offset=clock)
+    got = read(
+        dumps.agent_log_old(items, session, marks=at, reports=False), "windowsupdate_log_old"
+    )
+    told = sorted(items, key=lambda item: item.time)
+    expect(got, [handled(item, "windowsupdate_log_old") for item in told])
+    contained(got, times(told), "s")
+    true_clocks(got, clock)
+
+
+def handled(item: Item, kind: str) -> dict[str, object]:
+    return com(item, kind) | {"title": item.package, "client_application_id": ""}
+
+
+@MODEST
+@given(items=STATED, clock=CLOCKS, handler=st.booleans(), unknown=st.integers(0, 2))
+def test_decoded_windowsupdate_log_is_local_to_nobody_known(items, clock, handler, unknown):
+    session = Session(offset=clock)
+    got = read(
+        dumps.agent_log_decoded(items, session, handled=handler, unknown=unknown),
+        "windowsupdate_log",
+    )
+    told = sorted(items, key=lambda item: item.time)
+    kept = []
+    for item in told:
+        restart = {"hresult": "0x00240005"} if item.result == 1 else {}
+        row = com(item, "windowsupdate_log") | restart | {"title": flat(item.title)}
+        kept.append(handled(item, "windowsupdate_log") if handler else row)
+    want = schema.frame("updates", kept)
+    pd.testing.assert_frame_equal(got.updates[KEPT], want[KEPT])
+    contained(got, times(told), "s")
+    assert set(got.updates["date_basis"]) <= {"local"}
+    assert got.updates["local"].isna().all()
+    assert got.clocks.empty
+    assert ("No Format Information" in " ".join(got.problems["reason"])) == (unknown > 0)
+
+
 def test_reporting_events_tells_the_hour_that_a_clock_shows_twice():
     berlin = dumps.european(60)
     twice = [datetime(2022, 10, 30, hour, 30, tzinfo=UTC) for hour in (0, 1)]
@@ -692,6 +809,7 @@ PRINTED = {
     "DISM info": Printed(partial(dumps.dism_info, encoding="utf-16"), "dism_packages", "min"),
     "COM CSV": Printed(dumps.com_csv, "com_history_csv", "s", local=False),
     "PSWindowsUpdate": Printed(dumps.pswindowsupdate_csv, "pswindowsupdate", "s"),
+    "PSWindowsUpdate list": Printed(dumps.pswindowsupdate_list, "pswindowsupdate_text", "s"),
     "WinUpdatesView": Printed(dumps.winupdatesview_csv, "winupdatesview", "s"),
 }
 SLASHED = [one for one in CULTURES.values() if "/" in one.date and "\u200f" not in one.date]
@@ -788,6 +906,13 @@ EMPTY = [
     dumps.com_csv([], Session()),
     dumps.com_clixml([]),
     dumps.pswindowsupdate_csv([], Session()),
+    dumps.pswindowsupdate_table([], Session()),
+    dumps.pswindowsupdate_list([], Session()),
+    dumps.pswindowsupdate_json_51([], Session()),
+    dumps.pswindowsupdate_json_7([], Session()),
+    dumps.pswindowsupdate_clixml([], Session()),
+    dumps.agent_log_old([], Session(), marks=[datetime(2022, 1, 12, tzinfo=UTC)]),
+    dumps.agent_log_decoded([], Session()),
     dumps.winupdatesview_csv([], Session()),
     dumps.osquery_history([]),
     dumps.dism_list([], Session()),

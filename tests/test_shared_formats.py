@@ -17,8 +17,8 @@ from kitlib.localtime import TIME_HIGH, TIME_LOW
 # path, kind, rows of events, updates and sessions, earliest and latest instant they allow
 SAMPLES = [
     ("SOURCES.md", "ignored", 0, 0, 0, "", ""),
-    ("collections/collect_fleet.example.ps1", "unknown", 0, 0, 0, "", ""),
-    ("collections/collect_host.example.ps1", "unknown", 0, 0, 0, "", ""),
+    ("collections/collect_fleet.example.ps1", "ignored", 0, 0, 0, "", ""),
+    ("collections/collect_host.example.ps1", "ignored", 0, 0, 0, "", ""),
     (
         "eventlog/Get-EventLog_Out-File_es-CO.txt",
         "get_eventlog_text",

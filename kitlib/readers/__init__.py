@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kitlib.errors import FormatError, UsageError
-from kitlib.readers import com_dialects, com_history, event_exports, evtx, hotfix, sniffing, wmic
+from kitlib.readers import evtx, sniffing
 from kitlib.readers.base import HEAD_BYTES, Parsed, Problems, Reader, parsed
-from kitlib.readers.gateway_logs import GATEWAYS
+from kitlib.readers.events import event_exports
+from kitlib.readers.gateway.gateway_logs import GATEWAYS
 from kitlib.readers.sniffing import Head, tabled
-from kitlib.readers.update_dialects import UPDATE_READERS
+from kitlib.readers.updates import com_dialects, com_history, hotfix, wmic
+from kitlib.readers.updates.update_dialects import UPDATE_READERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -225,7 +225,9 @@ def _python_row(
 ) -> Row | object:
     from Evtx.Nodes import RootNode  # noqa: PLC0415  # as above
 
-    root = RootNode(header._buf, record.offset + 24, header, None)  # noqa: SLF001  # no public way
+    # No further than the record: a damaged one would have the rest of its chunk walked, up to a second.
+    own = header._buf[: record.offset + record.size]  # noqa: SLF001  # no public way
+    root = RootNode(own, record.offset + 24, header, None)
     event = _render_root(root, plans)[0]
     fields = columns(e for part in event.children if part.name == "System" for e in part.children)
     if wanted is not None and not wanted(fields):

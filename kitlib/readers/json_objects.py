@@ -46,7 +46,7 @@ _DECODER: Final = json.JSONDecoder(strict=False, parse_int=str, parse_float=str,
 
 
 class Lose(Protocol):
-    """Takes what could not be read; `kitlib.readers.exports.Found.lose` is one, see `into`."""
+    """Takes what could not be read; `kitlib.readers.events.exports.Found.lose` is one, see `into`."""
 
     def __call__(self, reason: str, /, *, place: str) -> object:
         """Note a lost object and where it stands."""

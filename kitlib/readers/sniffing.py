@@ -24,15 +24,16 @@ from importlib.resources import files
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from kitlib.readers import exports, text
 from kitlib.readers import lines as lines_of
+from kitlib.readers import text
 from kitlib.readers.base import Reader
+from kitlib.readers.events import exports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from kitlib.readers.base import Parsed
-    from kitlib.readers.exports import Table
+    from kitlib.readers.events.exports import Table
 
 LONGEST_LINE: Final = 8192
 """Lines are cut here; no header and no log line that tells a format is longer."""
@@ -251,7 +252,7 @@ def _none_of(regexes: list[str], _: int) -> Check:
 
 def _shape(name: str, _: int) -> Check:
     """Return the predicate ``MODULE.FUNCTION`` of a reader."""
-    module, function = name.split(".")
+    module, _dot, function = name.rpartition(".")
     shape: Check = getattr(import_module(f"kitlib.readers.{module}"), function)
     return shape
 

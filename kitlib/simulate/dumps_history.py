@@ -86,13 +86,13 @@ def com_json_51(
         if described:
             text = session.culture.full(item.time.replace(tzinfo=None))
             stamp = {"value": stamp, "DisplayHint": 2, "DateTime": text}
-        rows.append(_com(item, stamp, nested=nested))
+        rows.append(com_entry(item, stamp, nested=nested))
     return encoded(json_51(rows), encoding)
 
 
 def com_json_7(items: Sequence[Item], *, encoding: str = "utf-8", nested: bool = True) -> bytes:
     """Write ``QueryHistory | ConvertTo-Json`` of PowerShell 7: COM's UTC, bare."""
-    rows = [_com(item, _bare(item), nested=nested) for item in items]
+    rows = [com_entry(item, _bare(item), nested=nested) for item in items]
     return encoded(json_7(rows), encoding)
 
 
@@ -125,7 +125,8 @@ def collector_json(
     return encoded(json_51(rows), encoding)
 
 
-def _com(item: Item, stamp: object, *, nested: bool) -> dict[str, object]:
+def com_entry(item: Item, stamp: object, *, nested: bool) -> dict[str, object]:
+    """Return COM's entry by its property names, `stamp` being its date as it is to be written."""
     identity = {"RevisionNumber": item.revision, "UpdateID": item.update_id}
     return {
         "ClientApplicationID": item.client,
@@ -161,7 +162,7 @@ def com_csv(
     """Write ``QueryHistory | Export-Csv``: COM's UTC to the second, in the user's culture."""
     rows: list[list[str]] = []
     for item in items:
-        row = _com(item, session.culture.general(item.time.replace(tzinfo=None)), nested=False)
+        row = com_entry(item, session.culture.general(item.time.replace(tzinfo=None)), nested=False)
         rows += [] if rows else [list(row)]
         rows.append([str(value) for value in row.values()])
     typed = f"{COM_OBJECT}#{_ENTRY_TYPE}" if type_line else ""
@@ -175,8 +176,10 @@ def com_clixml(items: Sequence[Item], *, encoding: str = "utf-16", nested: bool 
     """Write ``QueryHistory | Export-Clixml``: COM's UTC, bare, to 100 ns."""
     objects, reference = [], 0
     for number, item in enumerate(items):
-        values = _com(item, None, nested=nested) | {"Date": None}
-        inner = "".join(_property(name, value, item, reference) for name, value in values.items())
+        values = com_entry(item, None, nested=nested) | {"Date": None}
+        inner = "".join(
+            clixml_property(name, value, item, reference) for name, value in values.items()
+        )
         names = (f"{COM_OBJECT}#{_ENTRY_TYPE}", COM_OBJECT, "System.Object")
         types = "".join(f"<T>{name}</T>" for name in names)
         known = f'<TN RefId="0">{types}</TN>' if number == 0 else '<TNRef RefId="0" />'
@@ -188,11 +191,12 @@ def com_clixml(items: Sequence[Item], *, encoding: str = "utf-16", nested: bool 
     return encoded(clixml(objects), encoding)
 
 
-def _property(name: str, value: object, item: Item, reference: int) -> str:
+def clixml_property(name: str, value: object, item: Item, reference: int) -> str:
+    """Write one property of COM's entry in Clixml; objects inside have the next reference."""
     if name == "Date":
         return f'<DT N="Date">{_bare(item)}</DT>'
     if isinstance(value, dict):
-        inner = "".join(_property(key, part, item, reference) for key, part in value.items())
+        inner = "".join(clixml_property(key, part, item, reference) for key, part in value.items())
         return (
             f'<Obj N="{name}" RefId="{reference + 1}"><ToString>{COM_OBJECT}</ToString>'
             f"<Props>{inner}</Props></Obj>"

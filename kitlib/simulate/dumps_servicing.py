@@ -252,7 +252,7 @@ def reporting_events(
     for item in sorted(items, key=lambda item: item.time):
         lines.append(_found(item, session.offset))
         if item.result:
-            lines.append(_step(item, session.offset))
+            lines.append(agent_event(item, session.offset))
     text = "".join("\t".join(_fields(line, token=token, split=split)) + "\r\n" for line in lines)
     return encoded(text, encoding)
 
@@ -292,7 +292,8 @@ def _found(item: Item, offset: Offset) -> list[str]:
     ]
 
 
-def _step(item: Item, offset: Offset) -> list[str]:
+def agent_event(item: Item, offset: Offset) -> list[str]:
+    """Return the 12 fields of an agent's event; the fourth holds number and name."""
     number, name, words = _EVENTS[item.operation, _word(item)]
     code = item.hresult & 0xFFFFFFFF
     said = words.format(title=one_line(item.title), code=f"0x{code:08x}")

@@ -17,11 +17,13 @@ from __future__ import annotations
 
 import codecs
 import tomllib
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
+from string import Formatter
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from kitlib.errors import UsageError
@@ -274,6 +276,16 @@ def _sentences() -> Mapping[tuple[str, int], str]:
     return {(one["provider"], one["event_id"]): one["text"] for one in found}
 
 
+_FORMATTER: Final = Formatter()
+
+
+def _by_name(event: Event) -> Mapping[str, str]:
+    """Return values by name; a number that has its word beside it counts as the word."""
+    named = {name: shown(value) for name, value in fields(event) if name}
+    words = {name.removesuffix("Textized"): text for name, text in named.items()}
+    return defaultdict(str, named | words)
+
+
 def message_of(event: Event) -> str:
     r"""Say in English what an event is about: its own sentence, or its values one a line.
 
@@ -285,7 +297,7 @@ def message_of(event: Event) -> str:
     values = [shown(value) for _, value in fields(event)]
     sentence = _sentences().get((event.provider, event.event_id))
     if sentence is not None and sentence.count("{") <= len(values):
-        return sentence.format(*values)
+        return _FORMATTER.vformat(sentence, values, _by_name(event))
     named = [f"{name}: {shown(value)}" if name else shown(value) for name, value in fields(event)]
     return "\n".join([f"Event {event.event_id} of {event.provider}.", *named])
 

@@ -19,6 +19,7 @@ from kitlib.simulate.dumps import (
     stepped,
     wall_time,
 )
+from kitlib.simulate.dumps_agent_log import agent_log_decoded, agent_log_old
 from kitlib.simulate.dumps_history import (
     collector_json,
     com_clixml,
@@ -28,6 +29,13 @@ from kitlib.simulate.dumps_history import (
     osquery_history,
     pswindowsupdate_csv,
     winupdatesview_csv,
+)
+from kitlib.simulate.dumps_pswindowsupdate import (
+    pswindowsupdate_clixml,
+    pswindowsupdate_json_7,
+    pswindowsupdate_json_51,
+    pswindowsupdate_list,
+    pswindowsupdate_table,
 )
 from kitlib.simulate.dumps_qfe import (
     hotfix_clixml,
@@ -70,6 +78,8 @@ __all__ = [
     "Machine",
     "Offset",
     "Session",
+    "agent_log_decoded",
+    "agent_log_old",
     "at_utc",
     "cbs_log",
     "code_page",
@@ -90,7 +100,12 @@ __all__ = [
     "hotfix_table",
     "osquery_history",
     "osquery_patches",
+    "pswindowsupdate_clixml",
     "pswindowsupdate_csv",
+    "pswindowsupdate_json_7",
+    "pswindowsupdate_json_51",
+    "pswindowsupdate_list",
+    "pswindowsupdate_table",
     "reg_packages",
     "reporting_events",
     "stepped",

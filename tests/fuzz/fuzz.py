@@ -27,7 +27,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve()
 SHARED = Path(os.environ.get("KITLIB_SHARED", HERE.parents[3] / "shared"))
-LONGEST = 1 << 16
+LONGEST = 1 << 17
 MOST_PROBLEMS = 2000
 THROUGH = "through"
 """The target that recognises its input and takes it on to the tables of all files."""
@@ -41,7 +41,7 @@ def seeds():
     from kitlib.readers import HEAD_BYTES, sniff  # noqa: PLC0415  # after instrumentation
 
     found = {}
-    for data in (*_own(), *_examples(), *_shared()):
+    for data in (*_own(), *_examples(), *_databases(), *_shared()):
         kind = sniff(data[:HEAD_BYTES])
         if kind:
             found.setdefault(kind, []).append(data[: 4 * LONGEST])
@@ -79,6 +79,23 @@ def _small_logs():
             for n in range(number)
         ]
         yield encode_log(events, channel="Application", computer="WS0001.corp.example")
+
+
+def _databases():
+    """A hive and an ESE database, by the writers of the tests."""
+    sys.path.insert(0, str(HERE.parents[1]))
+    import make_ese  # noqa: PLC0415  # beside this folder, not above it
+    import make_hive  # noqa: PLC0415  # as above
+    import test_readers_datastore as history  # noqa: PLC0415  # as above
+
+    name = "Package_for_RollupFix~31bf3856ad364e35~amd64~~19041.1466.1.7"
+    branch = "Microsoft\\Windows\\CurrentVersion\\Component Based Servicing\\Packages"
+    values = {"CurrentState": 0x70, "InstallTimeHigh": 0x01D807A5, "InstallTimeLow": 1}
+    version = {"CurrentBuildNumber": "19044", "UBR": 1466}
+    paths = {f"{branch}\\{name}": values, "Microsoft\\Windows NT\\CurrentVersion": version}
+    yield make_hive.write(make_hive.tree(paths))
+    table = make_ese.Table("tbHistory", history.COLUMNS, [history.entry(1), history.entry(2)])
+    yield make_ese.write([table])
 
 
 def _shared():
@@ -175,6 +192,8 @@ def child(kind, *, seconds, slow, out):
     mine = (
         [data for own in every.values() for data in own] if kind == THROUGH else every.get(kind, [])
     )
+    if not mine:
+        raise SystemExit(f"there is no seed for {kind}: the run would not reach it")
     for number, data in enumerate(mine):
         (corpus / f"seed{number:05}").write_bytes(data[:LONGEST])
     atheris.Setup(

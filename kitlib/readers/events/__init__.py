@@ -1,0 +1,1 @@
+"""Readers of event logs that another program has read and written again."""

@@ -1,0 +1,1 @@
+"""Readers of VPN gateways' logs."""
