@@ -174,6 +174,11 @@ def test_a_file_of_mixed_orders_is_never_decided():
     assert pd.isna(out["date"].iloc[1])
 
 
+def test_order_in_time_knows_that_a_year_of_two_digits_may_be_of_the_next_century():
+    printed = ["1/3/00 12:00:00", "2/2/00 12:00:00", "1/2/90 12:00:00"]  # 2090, or 1990
+    assert dates.order_in_time(printed) == "undecided"
+
+
 def test_order_in_time_decides_where_no_value_does():
     printed = [f"{day}/1/2022 10:00:00" for day in (2, 3, 5, 9)]
     assert dates.order_of(printed) == "undecided"

@@ -21,7 +21,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import pandas as pd
@@ -234,14 +233,21 @@ def order_in_time(values: Iterable[str]) -> Order:
 
 
 def _is_straight(values: Iterable[str], order: Order) -> bool:
-    spans = [span for value in values if (span := read_local(value, order))]
-    lows = [span.low for span in spans if span.low is not None]
-    if len({low.floor("D") for low in lows}) < 3:
+    """Tell whether the times can rise, or fall, throughout; each may be anywhere in its interval."""
+    found = [span for value in values if (span := read_local(value, order))]
+    spans = [(s.low, s.high) for s in found if s.low is not None and s.high is not None]
+    if len({low.floor("D") for low, _ in spans}) < 3:
         return True  # nothing speaks against it
-    # Half a day of slack: a clock time without a known half of the day covers both.
-    steps = [after - before for before, after in pairwise(lows)]
-    slack = pd.Timedelta(hours=13)
-    return all(step >= -slack for step in steps) or all(step <= slack for step in steps)
+    return _can_rise(spans) or _can_rise(spans[::-1])
+
+
+def _can_rise(spans: Iterable[tuple[pd.Timestamp, pd.Timestamp]]) -> bool:
+    earliest: pd.Timestamp | None = None
+    for low, high in spans:
+        earliest = low if earliest is None else max(earliest, low)
+        if earliest > high:
+            return False
+    return True
 
 
 def read_day(value: str, order: Order) -> When | None:
