@@ -60,8 +60,6 @@ class Cause:
 
     Attributes
     ----------
-    suspects
-        Table ``suspects``.
     onset
         First failure under the guilty change, and the interval it lies in; NaT where none.
     bad, cured
@@ -69,6 +67,8 @@ class Cause:
         ``insufficient`` those of the change that the profile names.
     outage
         From and to of the outage that explains the failures instead; NaT where none does.
+    suspects, joined
+        Tables ``suspects`` and ``gateway``; the latter is None where there is no gateway's log.
     """
 
     status: str
@@ -82,6 +82,7 @@ class Cause:
     bad: pd.DataFrame = field(repr=False)
     cured: pd.DataFrame = field(repr=False)
     outage: tuple[Instant, Instant] = (pd.NaT, pd.NaT)
+    joined: pd.DataFrame | None = field(default=None, repr=False)
 
     @property
     def blames(self) -> bool:
@@ -174,17 +175,16 @@ def _with_gateway(
     aside = gateway.in_outage(attempts["time"], outages, why="said")
     cause = _without_gateway(attempts[~aside], exposure, coverage, incident)
     checks = gateway.gateway_checks(attempts, joined, outages, incident)
-    cause = replace(cause, checks=(*cause.checks, *checks))
+    cause = replace(cause, checks=(*cause.checks, *checks), joined=joined)
     failed = (attempts["outcome"] == "failure") & incident.is_symptom(attempts["code"])
     share = float((failed & aside).sum() / max(int(failed.sum()), 1))
     near = gateway.in_outage(attempts["time"], outages, why="said", slack=gateway.SLACK)
-    beside = failed & ~near
-    unexplained = attempts.loc[beside, "host"].nunique() >= MIN_AFFECTED
-    too_few = cause.status == "insufficient" and unexplained  # a change may have done those
+    unexplained = attempts.loc[failed & ~near, "host"].nunique()  # a change may have done those
+    too_few = cause.status == "insufficient" and unexplained >= MIN_AFFECTED
     if cause.blames or share < gateway.SHARE_EXPLAINED or too_few:
         return cause
-    hit = outages[outages["why"] == "said"]
-    first, last = hit["start"].min(), hit["end"].max()
+    said = outages[outages["why"] == "said"]
+    first, last = said["start"].min(), said["end"].max()
     return replace(
         cause,
         status="not_supported",
@@ -192,7 +192,7 @@ def _with_gateway(
         probability=min(max(share, cause.probability), 1 - MODEL_DOUBT),
         text=f"The gateway itself says that it was down between {first:%Y-%m-%d %H:%M} and "
         f"{last:%Y-%m-%d %H:%M} UTC: {int((failed & aside).sum())} of {int(failed.sum())} failures "
-        "lie in that, and the others do not blame a change.",
+        "lie in that, and the others blame no change.",
         outage=(first, last),
     )
 

@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from kitlib import __version__
+from kitlib import __version__, schema
 from kitlib.attempts import find_attempts
 from kitlib.cause import Cause, judge_cause
 from kitlib.coverage import measure_coverage
 from kitlib.exposure import find_exposure
-from kitlib.gateway import join_sessions
 from kitlib.impact import Impact, measure_impact
 from kitlib.incident import Incident, load_incident
 from kitlib.reconcile import contradictions, reconcile_updates
@@ -119,7 +118,7 @@ def analyze(evidence: str | Path | Evidence, incident: str | Path | Incident = "
         recovery=recovery,
         impact=impact,
         update_states=reconcile_updates(timeline),
-        gateway=join_sessions(attempts, held.sessions),
+        gateway=schema.empty("gateway") if cause.joined is None else cause.joined,
     )
 
 

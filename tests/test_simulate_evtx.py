@@ -12,6 +12,7 @@ import re
 import struct
 import warnings
 import zlib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -186,11 +187,12 @@ def plain_guid(text: str) -> str:
     return text.strip("{}").lower()
 
 
-class Parser:
+class Parser(ABC):
     """What all parsers show alike."""
 
+    @abstractmethod
     def records(self, path: Path) -> list[Read | None]:
-        raise NotImplementedError
+        """Read a log; None where the parser itself gives up on a record."""
 
     def time(self, text: str, written: int) -> int:
         del written
