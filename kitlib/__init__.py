@@ -30,6 +30,7 @@ _HOMES: Final[dict[str, str]] = {
     "find_outages": "gateway",
     "judge_cause": "cause",
     "assess_recovery": "recovery",
+    "measure_restoration": "restoration",
     "measure_impact": "impact",
     "analyze": "findings",
     "findings_document": "findings",

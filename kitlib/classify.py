@@ -11,8 +11,10 @@ Keys of a rule
     ``when`` / ``unless``  payload field = regular expression that must / must not match.
     ``action  outcome  activity  stage``  constants of the fact.
     ``connection  user  target  code  change  build  revision``  payload fields: a name,
-    ``Data[n]`` for the n-th unnamed string, a dotted path into UserData, or a list of these of
-    which the first that is there counts.
+    ``Data[n]`` for the n-th unnamed string, a dotted path into UserData, a text with such names in
+    braces (``"{Data[0]} {Data[1]}"``), or a list of these of which the first that is there counts.
+    ``take``  for some of these columns a regular expression: its first group is what counts.
+    ``label``  what ``change`` says where the payload names nothing.
     ``cancelled_codes``  codes that mean the user gave up: the outcome becomes ``cancelled``.
     ``message``  a sentence with ``{column}`` of these columns in it.
     ``reference  example``  where the facts come from, and a payload a test runs.
@@ -37,10 +39,11 @@ from kitlib.localtime import TIME_HIGH, TIME_LOW, TZ_SOURCE
 
 _FIELDS: Final = ("connection", "user", "target", "code", "change", "build", "revision")
 _CONSTANTS: Final = ("action", "outcome", "activity", "stage")
-_OTHER: Final = ("name", "channel", "provider", "event_id", "when", "unless", "message")
-_KEYS: Final = {*_FIELDS, *_CONSTANTS, *_OTHER, "cancelled_codes", "reference", "example"}
+_OTHER: Final = ("name", "channel", "provider", "event_id", "when", "unless", "message", "take")
+_KEYS: Final = {*_FIELDS, *_CONSTANTS, *_OTHER, "label", "cancelled_codes", "reference", "example"}
 _INDEXED: Final = re.compile(r"(\w+)\[(\d+)\]$")
 _IN_BRACES: Final = re.compile(r"{(\w+)}")
+_PATHS: Final = re.compile(r"{([^{}]+)}")
 _KB: Final = re.compile(r"(?<![A-Z0-9])KB:?\s?(\d{6,8})(?!\d)", re.IGNORECASE)
 _BUILD: Final = re.compile(r"build (\d{5})\.(\d{1,6})")
 _ROLLUP: Final = re.compile(r"RollupFix~(?:[^~]*~){3}(\d{5})\.(\d{1,6})\.")
@@ -65,8 +68,10 @@ class Rule:
     activity: str = ""
     stage: str = ""
     message: str = ""
+    label: str = ""
     when: Mapping[str, str] = field(default_factory=dict)
     unless: Mapping[str, str] = field(default_factory=dict)
+    take: Mapping[str, str] = field(default_factory=dict)
     cancelled_codes: frozenset[str] = frozenset()
     fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -101,7 +106,10 @@ def parse_rule(raw: Mapping[str, Any], *, source: str) -> Rule:
     wrong = sorted(set(_IN_BRACES.findall(raw.get("message", ""))) - set(_FIELDS))
     if wrong:
         raise IncidentError(f"{source}, rule {name!r}: its message names no columns {wrong}")
-    texts = {key: raw[key] for key in (*_CONSTANTS, "message") if key in raw}
+    loose = sorted(set(raw.get("take", {})) - set(raw).intersection(_FIELDS))
+    if loose:
+        raise IncidentError(f"{source}, rule {name!r}: 'take' names no columns of the rule {loose}")
+    texts = {key: raw[key] for key in (*_CONSTANTS, "message", "label") if key in raw}
     return Rule(
         name=name,
         channel=raw["channel"],
@@ -111,6 +119,7 @@ def parse_rule(raw: Mapping[str, Any], *, source: str) -> Rule:
         example=raw["example"],
         when=raw.get("when", {}),
         unless=raw.get("unless", {}),
+        take=raw.get("take", {}),
         cancelled_codes=frozenset(raw.get("cancelled_codes", ())),
         fields={key: _paths(raw[key]) for key in _FIELDS if key in raw},
         **texts,
@@ -183,9 +192,10 @@ def _facts(rule: Rule, hits: pd.DataFrame) -> pd.DataFrame:
     """Columns of one rule's hits, still with the index of the events."""
     payloads = [data or {} for data in hits["data"]]
     columns: dict[str, Any] = {
-        name: [_NORMAL[name](lookup(data, paths)) for data in payloads]
-        for name, paths in rule.fields.items()
+        name: [_NORMAL[name](_said(rule, name, data)) for data in payloads] for name in rule.fields
     }
+    if rule.label:
+        columns["change"] = rule.label
     codes = columns.get("code", [""] * len(hits))
     columns |= {"action": rule.action, "activity": rule.activity, "stage": rule.stage}
     columns["outcome"] = [
@@ -195,6 +205,30 @@ def _facts(rule: Rule, hits: pd.DataFrame) -> pd.DataFrame:
     columns |= _times(hits["time_created"], payloads)
     columns["message"] = _messages(rule.message, columns, len(hits))
     return pd.DataFrame(columns, index=hits.index)
+
+
+def _said(rule: Rule, name: str, data: Mapping[str, Any]) -> str:
+    """Return what a payload says of a column, or the part of it that the rule takes."""
+    texts = (_filled(data, path) for path in rule.fields[name])
+    text = next((text for text in texts if text), "")
+    if name not in rule.take:
+        return text
+    found = re.search(rule.take[name], text)
+    return found[1] if found else ""
+
+
+def _filled(data: Mapping[str, Any], path: str) -> str:
+    """Return the text at a path, or a text with the paths in braces filled in if any says a thing.
+
+    Windows Installer writes ``(NULL)`` where it has nothing to say.
+    """
+    names = _PATHS.findall(path)
+    if not names:
+        return lookup(data, (path,))
+    values = [value if (value := lookup(data, (name,))) != "(NULL)" else "" for name in names]
+    if not any(values):
+        return ""
+    return " ".join(_PATHS.sub("{}", path).format(*values).split())
 
 
 def _times(
@@ -289,12 +323,16 @@ def estimated_times(events: pd.DataFrame) -> pd.Series[pd.Timestamp]:
 def _messages(template: str, columns: Mapping[str, Any], count: int) -> list[str]:
     """Fill ``{column}`` in a sentence for each fact; a column that says nothing leaves a blank."""
     names = _IN_BRACES.findall(template)
-    said = [columns.get(name, [None] * count) for name in names]
+    said = [_listed(columns.get(name), count) for name in names]
     plain = _IN_BRACES.sub("{}", template)
     if not said:
         return [template] * count
     rows = zip(*said, strict=True)
     return [plain.format(*("" if value is None else value for value in row)) for row in rows]
+
+
+def _listed(value: Any, count: int) -> Sequence[Any]:  # noqa: ANN401  # a column, or one value
+    return [value] * count if value is None or isinstance(value, str) else value
 
 
 def lookup(data: Mapping[str, Any], paths: Iterable[str]) -> str:

@@ -122,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate = command("simulate", _simulate, "write a fleet with known truth as real files")
     simulate.add_argument("scenario", help="name of a built-in scenario or a .toml file")
     simulate.add_argument("--seed", type=int, required=True)
+    simulate.add_argument("--hosts", type=int, help="number of hosts, where the scenario has parts")
     simulate.add_argument("--out", type=Path, required=True)
     return parser
 
@@ -371,7 +372,10 @@ def _check_incident(arguments: argparse.Namespace) -> int:
 def _simulate(arguments: argparse.Namespace) -> int:
     from kitlib.simulate.fleet import simulate  # noqa: PLC0415  # slow to import
 
-    print(simulate(arguments.scenario, seed=arguments.seed, out=arguments.out))
+    out = simulate(
+        arguments.scenario, seed=arguments.seed, out=arguments.out, hosts=arguments.hosts
+    )
+    print(out)
     return DONE
 
 

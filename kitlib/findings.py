@@ -23,8 +23,10 @@ from kitlib.coverage import measure_coverage
 from kitlib.exposure import find_exposure
 from kitlib.impact import Impact, measure_impact
 from kitlib.incident import Incident, load_incident
+from kitlib.losses import measure_losses
 from kitlib.reconcile import contradictions, reconcile_updates
 from kitlib.recovery import assess_recovery
+from kitlib.restoration import Restoration, measure_restoration
 from kitlib.store import Evidence, read_evidence
 from kitlib.timeline import build_timeline
 
@@ -53,6 +55,13 @@ class Case:
     impact: Impact
     update_states: pd.DataFrame
     gateway: pd.DataFrame
+
+    @property
+    def restoration(self) -> Restoration:
+        """How the fleet came back, and whom to call; made anew at each call."""
+        return measure_restoration(
+            self.recovery, self.attempts, self.coverage, self.incident, self.cause
+        )
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -105,7 +114,14 @@ def analyze(evidence: str | Path | Evidence, incident: str | Path | Incident = "
     exposure = find_exposure(timeline)
     attempts = find_attempts(timeline, profile)
     cause = judge_cause(attempts, exposure, coverage, profile, held.sessions)
-    recovery = assess_recovery(attempts, exposure, coverage, timeline, profile, cause)
+    recovery = measure_losses(
+        assess_recovery(attempts, exposure, coverage, timeline, profile, cause),
+        attempts,
+        timeline,
+        coverage,
+        profile,
+        cause,
+    )
     impact = measure_impact(recovery, timeline, profile)
     return Case(
         evidence=held,
@@ -218,6 +234,9 @@ def _host(row: dict[Any, Any]) -> dict[str, Any]:
         "attempts": int(row["attempts"]),
         "failures": int(row["failures"]),
         "user_hours_lost": [_number(row[n]) for n in ("hours_lost", "hours_low", "hours_high")],
+        "attempts_lost": [
+            _number(row[n]) for n in ("attempts_lost", "attempts_low", "attempts_high")
+        ],
     }
 
 
@@ -225,6 +244,7 @@ def _impact(impact: Impact) -> dict[str, Any]:
     return {
         "hosts_affected": impact.hosts_affected,
         "attempts_lost": impact.attempts_lost,
+        "attempts_lost_interval": [_number(value) for value in impact.attempts_lost_interval],
         "user_hours_lost": [_number(value) for value in impact.user_hours_lost],
         "mttd_hours": _number(impact.mttd_hours),
         "mttr_hours": _number(impact.mttr_hours),
@@ -239,8 +259,9 @@ def limits(case: Case) -> list[str]:
         "Times of attempts and starts are those of each host's own clock, in UTC.",
         "Working hours are learned from use; holidays and leave are not known.",
         (
-            "The interval of the user-hours is not calibrated yet: in simulated fleets it held the "
-            "true value for about half of the hosts."
+            "The 90 % intervals of user-hours and attempts lost were measured on simulated fleets "
+            "only, where they held the true value for about nine of ten hosts; leave during the "
+            "outage on a machine that stays in use is their weakest point."
         ),
         (
             "Changes that leave no trace in the logs read here (rollbacks by policy, registry edits, "

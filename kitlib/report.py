@@ -38,6 +38,7 @@ DPI: Final = 110
 
 TIMELINE_ROWS: Final = 100
 HOST_ROWS: Final = 200
+CALL_ROWS: Final = 40
 FILE_ROWS: Final = 400
 PROBLEM_ROWS: Final = 200
 SHOWN_RECORDS: Final = 3
@@ -146,6 +147,7 @@ def render(
         timeline=timeline_rows(case),
         hosts=host_rows(case, document),
         suspect_records=suspect_records(case),
+        calls=_cut(case.restoration.to_call, CALL_ROWS),
         at_risk=[host for host in document["hosts"] if host["at_risk"]],
         counts=_count_statuses(document["hosts"]),
         files=_cut(case.evidence.files.sort_values("path", kind="stable"), FILE_ROWS),
@@ -182,7 +184,7 @@ def draw_charts(case: Case) -> dict[str, Axes]:
         "adoption": charts.adoption(
             exposure, tries, guilty=bad, fixed=cured, codes=codes, marks=marks
         ),
-        "time_to_recovery": charts.time_to_recovery(case.recovery, case.coverage),
+        "time_to_recovery": charts.time_to_recovery(case.restoration),
         "cost": charts.cost(case.impact, case.recovery),
         "coverage": charts.coverage_chart(case.coverage),
     }

@@ -6,6 +6,7 @@ by the caller, so that the same evidence gives the same numbers.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -24,7 +25,7 @@ def log_beta_bernoulli(k: npt.ArrayLike, n: npt.ArrayLike, a: float, b: float) -
     Parameters
     ----------
     k, n
-        Failures and trials, any broadcastable shapes.
+        Failures and trials, whole numbers, any broadcastable shapes.
     a, b
         Parameters of the prior of the rate.
 
@@ -38,19 +39,30 @@ def log_beta_bernoulli(k: npt.ArrayLike, n: npt.ArrayLike, a: float, b: float) -
     >>> float(np.exp(log_beta_bernoulli(1, 1, 1, 1)).round(3))
     0.5
     """
-    from scipy.special import betaln  # noqa: PLC0415  # scipy is slow to import
+    k, n = np.asarray(k, dtype=np.intp), np.asarray(n, dtype=np.intp)
+    # Counts are small and asked for millions of times: looked up, not computed.
+    size = 1 << int(n.max(initial=1)).bit_length()
+    heads, tails, both = _rising(a, size), _rising(b, size), _rising(a + b, size)
+    return np.asarray(heads[k] + tails[n - k] - both[n])
 
-    k = np.asarray(k, dtype=float)
-    n = np.asarray(n, dtype=float)
-    return np.asarray(betaln(a + k, b + n - k) - betaln(a, b))
+
+@lru_cache(maxsize=64)
+def _rising(a: float, size: int) -> Floats:
+    """Logarithms of a, a(a+1), a(a+1)(a+2) ... after 0, 1, 2 ... factors."""
+    from scipy.special import gammaln  # noqa: PLC0415  # scipy is slow to import
+
+    return np.asarray(gammaln(a + np.arange(size + 1)) - gammaln(a))
 
 
 def log_mean_exp(values: Floats, axis: int | None = None) -> Any:  # noqa: ANN401  # array or float
     """Return the logarithm of the mean of ``exp(values)``, without overflow."""
-    from scipy.special import logsumexp  # noqa: PLC0415  # scipy is slow to import
-
     count = values.size if axis is None else values.shape[axis]
-    return logsumexp(values, axis=axis) - np.log(count)
+    highest = values.max(axis=axis, keepdims=True)
+    # Where all are minus infinity, so is the mean; subtracting it from itself would not be.
+    shifted = np.exp(values - np.where(np.isfinite(highest), highest, 0.0))
+    with np.errstate(divide="ignore"):
+        total = np.log(shifted.sum(axis=axis)) - np.log(count)
+    return total + (highest.item() if axis is None else np.squeeze(highest, axis=axis))
 
 
 def wilson(k: float, n: float, *, level: float = LEVEL) -> tuple[float, float]:

@@ -9,8 +9,10 @@ import pandas as pd
 from kitlib.explain import (
     BASE_RATE,
     FAULT_RATES,
+    LAGS,
     OWN_FAULT,
     OWN_SPELL,
+    RAMP,
     SUSCEPTIBLE,
     WEEK,
 )
@@ -71,8 +73,11 @@ def own_spell(rows):
     )
 
 
-def fault(hosts):
-    """All hosts under a fault; hosts is a list of rows (day, failed, on)."""
+def fault(hosts, lags=(1.0,)):
+    """All hosts under a fault; hosts is a list of rows (day, failed, on), in order of time.
+
+    A host may begin to fail some days into each stay: `lags` are the chances of 0, 1, 2 ... days.
+    """
     worlds = []
     for rate in FAULT_RATES:
         for share in SUSCEPTIBLE:
@@ -82,11 +87,25 @@ def fault(hosts):
                 if not any(on for _, _, on in rows):
                     log += own
                     continue
-                bitten = trials([f for _, f, on in rows if on], rate)
-                bitten += trials([f for _, f, on in rows if not on], BASE_RATE)
-                log += mix((share, bitten), (1 - share, own))
+                each = []
+                for lag, chance in enumerate(lags):
+                    late = _late(rows, lag)
+                    bitten = trials([f for f, on in late if on], rate)
+                    each.append(
+                        (chance, bitten + trials([f for f, on in late if not on], BASE_RATE))
+                    )
+                log += mix((share, mix(*each)), (1 - share, own))
             worlds.append(log)
     return mean_exp(worlds)
+
+
+def _late(rows, lag):
+    """Rows as (failed, on), where on begins `lag` days after the first episode of each stay."""
+    out, first = [], None
+    for day, failed, on in sorted(rows, key=lambda row: row[0]):
+        first = (day if first is None else first) if on else None
+        out.append((failed, on and min(day - first, len(LAGS) - 1) >= lag))
+    return out
 
 
 def outage(hosts, days):
@@ -100,6 +119,23 @@ def outage(hosts, days):
 
 
 def trend(hosts, days):
+    """A rate that goes steadily from one value to another, for everybody; all pairs averaged."""
+    worlds = []
+    for low in RAMP:
+        for high in RAMP:
+            for share in SUSCEPTIBLE if low != high else ():
+                log = 0.0
+                for rows in hosts:
+                    rates = [low + (high - low) * (d + 0.5) / days for d, _ in rows]
+                    follows = sum(
+                        math.log(r if f else 1 - r) for r, (_, f) in zip(rates, rows, strict=True)
+                    )
+                    log += mix((share, follows), (1 - share, own_spell(rows)))
+                worlds.append(log)
+    return mean_exp(worlds)
+
+
+def unsteady(hosts, days):
     """One rate a week, fitted to everybody, each rate paid for."""
     rates, price = [], 0.0
     for week in range((days - 1) // WEEK + 1):

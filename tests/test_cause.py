@@ -57,7 +57,8 @@ def test_judge_cause_names_an_outage_inside_the_rollout(seed, incident):
     assert cause.changes == ()
     assert cause.competing == ("shared_outage",)
     assert "outage" in cause.text
-    assert cause.outage[1] - cause.outage[0] <= pd.Timedelta(days=4)
+    (outage,) = cause.outages
+    assert outage.end - outage.start <= pd.Timedelta(days=4)
     assert pd.isna(cause.onset[0])
     assert cause.bad.empty
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import chart_world as world
 import matplotlib as mpl
-import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
@@ -14,16 +13,28 @@ from kitlib import charts, schema
 from kitlib.charts import _numbers as n
 from kitlib.charts import _words as w
 from kitlib.charts.fleet import removals
-from kitlib.charts.outcome import recovery_times
+from kitlib.restoration import measure_restoration
 
 GUILTY = [world.BAD]
 FIXED = [world.CURE]
 CODES = ["789"]
 
 
+def restoration(attempts, exposure, coverage, hosts):
+    """How the world of these tables came back."""
+    cause = world.cause(exposure)
+    return measure_restoration(hosts, attempts, coverage, world.case().incident, cause)
+
+
+def restored():
+    """The world's own restoration."""
+    return restoration(world.attempts(), world.exposure(), world.coverage(), world.recovery())
+
+
 def draw_all(attempts, exposure, coverage, hosts, suspects):
     """Every public chart of these tables, by name."""
     impact = world.case().impact
+    restored = restoration(attempts, exposure, coverage, hosts)
     return {
         "success_rate": charts.success_rate(attempts, exposure, guilty=GUILTY, fixed=FIXED),
         "fleet_swimlane": charts.fleet_swimlane(
@@ -32,7 +43,8 @@ def draw_all(attempts, exposure, coverage, hosts, suspects):
         "adoption": charts.adoption(exposure, attempts, guilty=GUILTY, fixed=FIXED, codes=CODES),
         "aligned_on_exposure": charts.aligned_on_exposure(attempts, exposure, guilty=GUILTY),
         "error_codes": charts.error_codes(attempts, exposure, guilty=GUILTY),
-        "time_to_recovery": charts.time_to_recovery(hosts, coverage),
+        "time_to_recovery": charts.time_to_recovery(restored),
+        "hosts_out": charts.hosts_out(restored, marks={"fix released": world.at(14)}),
         "coverage_chart": charts.coverage_chart(coverage),
         "suspects_chart": charts.suspects_chart(suspects),
         "cost": charts.cost(impact, hosts),
@@ -72,7 +84,7 @@ def test_every_chart_states_a_finding_a_denominator_and_an_alternative(drawn):
 
 
 def test_every_time_axis_says_utc(drawn):
-    for name in ("success_rate", "fleet_swimlane", "adoption", "coverage_chart"):
+    for name in ("success_rate", "fleet_swimlane", "adoption", "hosts_out", "coverage_chart"):
         labels = [ax.get_xlabel() for ax in drawn[name].figure.axes]
         assert any(label.startswith("time (UTC), January 2022") for label in labels), name
 
@@ -350,33 +362,69 @@ def test_error_codes_counts_the_leading_code_by_phase(drawn):
     )
 
 
-def test_survival_agrees_with_scipy():
-    rng = np.random.default_rng(3)
-    days = np.append(np.round(rng.exponential(5, 40), 1) + 0.1, [0.05, 99])
-    ended = np.append((rng.random(40) < 0.7).astype(float), [1, 0])
-    curve = n.survival(days, ended)
-    data = scipy_stats.CensoredData.right_censored(days, ended == 0)
-    result = scipy_stats.ecdf(data).sf
-    assert curve["share"].to_numpy()[1:] == pytest.approx(result.evaluate(curve["day"][1:]))
-    interval = result.confidence_interval(0.90, method="log-log")
-    inner = curve.iloc[1:]
-    assert inner["low"].to_numpy() == pytest.approx(interval.low.evaluate(inner["day"]))
-    assert inner["high"].to_numpy() == pytest.approx(interval.high.evaluate(inner["day"]))
-
-
-def test_recovery_times_censors_hosts_still_failing_at_their_last_evidence():
-    times = recovery_times(world.recovery(), world.coverage()).set_index("host")
-    assert not times.loc["WS0002", "back"]
-    assert times.loc["WS0002", "days"] == pytest.approx(
-        (world.LAST - world.recovery().set_index("host").loc["WS0002", "onset"]).total_seconds()
-        / 86_400
-    )
-    assert times["back"].sum() == 6
-
-
 def test_time_to_recovery_tells_those_still_out(drawn):
     assert charts.title(drawn["time_to_recovery"]).endswith(
-        "1 of 7 was still out at their last evidence"
+        "1 of 7 was not back at their last evidence"
+    )
+
+
+def below(ax):
+    """The rows of numbers under the axis, by name."""
+    texts = [t for t in ax.texts if t.get_gid() != "caption"]
+    names = [t for t in texts if t.xycoords == "axes fraction"]
+    at = lambda t: t.xyann[1]  # noqa: E731  # how far below the axis
+    return {
+        name.get_text(): [int(t.get_text()) for t in texts if t not in names and at(t) == at(name)]
+        for name in names
+    }
+
+
+def test_time_to_recovery_draws_the_curves_of_the_restoration(drawn):
+    ax, found = drawn["time_to_recovery"], restored()
+    lines = {line.get_label(): line for line in ax.lines}
+    for way, label in (("any", "works again, in any way"), ("fix", "works with the fix in")):
+        curve = found.curve[found.curve["way"] == way]
+        assert lines[label].get_xdata()[:-1].tolist() == curve["day"].tolist()
+        assert lines[label].get_ydata()[:-1].tolist() == curve["share"].tolist()
+
+
+def test_time_to_recovery_counts_below_its_axis_who_is_still_out_and_seen(drawn):
+    ax, found = drawn["time_to_recovery"], restored()
+    low, high = ax.get_xlim()
+    ticks = [t for t in ax.get_xticks() if low <= t <= high]
+    times = found.times.to_dict("records")
+    assert below(ax) == {
+        "still out, seen": [sum(row["days"] >= t for row in times) for t in ticks],
+        "unfixed, seen": [sum(row["fixed_days"] >= t for row in times) for t in ticks],
+    }
+    assert below(ax)["still out, seen"][0] == 7
+
+
+def test_time_to_recovery_marks_and_counts_relapses():
+    """WS0002 is made to work from day 14 to 18; then it fails again, to the end."""
+    attempts = world.attempts()
+    between = attempts["time"].between(world.at(14), world.at(19))
+    attempts.loc[between & (attempts["host"] == "WS0002"), ["outcome", "code"]] = ["success", ""]
+    found = restoration(attempts, world.exposure(), world.coverage(), world.recovery())
+    assert found.relapses["host"].tolist() == ["WS0002"]
+    ax = charts.time_to_recovery(found)
+    row = found.relapses.iloc[0]
+    days = (row["start"] - found.times.set_index("host").loc["WS0002", "onset"]) / pd.Timedelta(
+        "1D"
+    )
+    marks = [s for s in ax.collections if s.get_label() == "failed again"]
+    assert marks[0].get_offsets()[:, 0].tolist() == [pytest.approx(days)]
+    assert below(ax)["failed again so far"][-1] == 1
+    assert "failed once more" in charts.caption(ax)
+    assert charts.title(charts.hosts_out(found)).endswith("; 1 relapse")
+
+
+def test_hosts_out_tells_the_worst_moment_and_the_end(drawn):
+    steps = restored().calendar
+    worst = steps.loc[steps["out"] == steps["out"].max()].iloc[0]
+    assert charts.title(drawn["hosts_out"]) == (
+        f"At most {worst['out']} hosts out at once ({w.day(worst['time'])}); at the end 1 out, "
+        "6 working again"
     )
 
 
@@ -415,7 +463,7 @@ def test_suspects_chart_blames_nobody_when_nobody_is_probable():
 
 def test_cost_states_hours_with_their_interval(drawn):
     assert charts.title(drawn["cost"]) == (
-        "126 user-hours lost [84 to 175] on 7 hosts, with 99 failed attempts"
+        "126 user-hours lost [84 to 175] on 7 hosts, with 99 attempts lost"
     )
 
 

@@ -262,3 +262,82 @@ def test_classify_calls_no_local_time_utc():
     row = worlds.boot_event("01-11 08:00", record_id=1)
     facts = classify(schema.frame("events", [row, {**row, "time_created": pd.NaT}]))
     assert facts["time_basis"].tolist() == ["utc", "local"]
+
+
+@pytest.mark.parametrize(
+    ("number", "text", "change"),
+    [
+        (11707, "Product: Kontor VPN -- Installation completed successfully.", "Kontor VPN"),
+        (11707, "Produit : Kontor VPN -- Installation terminée.", "Kontor VPN"),
+        (11724, "Product: A -- B: C -- Removal completed successfully.", "A"),
+        (11707, "no product at all", ""),
+        (11707, "", ""),
+    ],
+)
+def test_windows_installer_names_the_product_in_any_language(number, text, change):
+    data = {"Data": [text, "(NULL)"]}
+    facts = one(None, channel="Application", provider="MsiInstaller", event_id=number, data=data)
+    assert [(f["change"], f["target"]) for f in facts] == [(change, change)]
+
+
+@pytest.mark.parametrize(
+    ("status", "action"),
+    [
+        ("0", "application_installed"),
+        ("3010", "application_installed"),
+        ("1603", "application_install_failed"),
+    ],
+)
+def test_windows_installer_tells_success_from_failure(status, action):
+    data = {"Data": ["Kontor VPN", "5.1", "1033", status]}
+    facts = one(None, channel="Application", provider="MsiInstaller", event_id=1033, data=data)
+    assert [(f["action"], f["change"]) for f in facts] == [(action, "Kontor VPN 5.1")]
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "expected"),
+    [
+        ("Kontor Dienst", "C:\\k.exe", [("service_installed", "Kontor Dienst")]),
+        ("CDPUserSvc_2f1a3c", "C:\\svchost.exe -k U", [("service_installed", "CDPUserSvc")]),
+        ("Filter", "\\SystemRoot\\f.SYS", [("driver_service_installed", "Filter")]),
+        ("MpKsla846182a", "\\SystemRoot\\MpKsl.sys", []),
+    ],
+)
+def test_new_services_are_told_from_drivers_and_from_a_scanner(name, path, expected):
+    data = {"ServiceName": name, "ImagePath": path, "ServiceType": "Dienst"}
+    facts = one(None, provider="Service Control Manager", event_id=7045, data=data)
+    assert [(f["action"], f["change"]) for f in facts] == expected
+
+
+@pytest.mark.parametrize(("kind", "actions"), [("0", []), ("1", ["hybrid_start"]), ("2", [])])
+def test_only_a_hybrid_boot_is_no_restart(kind, actions):
+    data = {"BootType": kind}
+    facts = one(None, provider="Microsoft-Windows-Kernel-Boot", event_id=27, data=data)
+    assert [f["action"] for f in facts] == actions
+
+
+@pytest.mark.parametrize(
+    ("paths", "data", "text"),
+    [
+        ("{A} {B}", {"A": "x", "B": "y"}, "x y"),
+        ("{A} {B}", {"A": "x"}, "x"),
+        ("{A} {B}", {"A": "(NULL)", "B": "y"}, "y"),
+        ("profile {A}", {}, ""),
+        (["{A} {B}", "C"], {"C": "z"}, "z"),
+        ("{Data[0]}/{Data[1]}", {"Data": ["a", "{0}"]}, "a/{0}"),
+    ],
+)
+def test_rule_joins_fields(paths, data, text):
+    rule = parse_rule({**RAW, "change": paths}, source="t")
+    assert [f["change"] for f in one([rule], provider="P", event_id=7, data=data)] == [text]
+
+
+def test_rule_takes_a_part_of_a_field():
+    rule = parse_rule({**RAW, "target": "A", "take": {"target": "^v(.+)$"}}, source="t")
+    found = [one([rule], provider="P", event_id=7, data={"A": a})[0]["target"] for a in ("v1", "w")]
+    assert found == ["1", ""]
+
+
+def test_parse_rule_refuses_to_take_from_what_it_does_not_read():
+    with pytest.raises(IncidentError, match="'take' names no columns"):
+        parse_rule({**RAW, "take": {"change": "(.)"}}, source="t")

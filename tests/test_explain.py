@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from kitlib import explain
-from kitlib.explain import Panel, own_spells, weigh
+from kitlib.explain import Panel, likelihood, outages, own_spells, weigh
+from kitlib.stats import log_mean_exp
 from kitlib.suspects import Suspect
 
 START = pd.Timestamp("2022-01-10", tz="UTC")
@@ -61,10 +62,18 @@ def test_own_spells_equals_brute_force(seed):
 def test_shared_outage_equals_brute_force_over_all_windows(seed):
     rows = some_rows(seed, hosts=3, days=6)
     panel = Panel.of(episodes_of(rows))
-    logs, _ = explain._shared_outage(panel, own_spells(panel))
+    logs, _ = outages.find_windows(panel, own_spells(panel))
     mean, best = naive.outage(by_host(rows), days=6)
-    assert explain.log_mean_exp(logs) == pytest.approx(mean, abs=1e-9)
+    assert log_mean_exp(logs) == pytest.approx(mean, abs=1e-9)
     assert logs.max() == pytest.approx(best, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_unsteady_equals_brute_force(seed):
+    rows = some_rows(seed)
+    panel = Panel.of(episodes_of(rows))
+    want = naive.unsteady(by_host(rows), days=9)
+    assert likelihood.unsteady(panel, own_spells(panel)) == pytest.approx(want, abs=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -72,7 +81,7 @@ def test_trend_equals_brute_force(seed):
     rows = some_rows(seed)
     panel = Panel.of(episodes_of(rows))
     want = naive.trend(by_host(rows), days=9)
-    assert explain._trend(panel, own_spells(panel)) == pytest.approx(want, abs=1e-9)
+    assert likelihood.trend(panel, own_spells(panel)) == pytest.approx(want, abs=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -80,8 +89,24 @@ def test_change_likelihood_equals_brute_force(seed):
     rows = some_rows(seed)
     mask = np.random.default_rng(seed + 100).random(len(rows)) < 0.4
     panel = Panel.of(episodes_of(rows))
-    got = explain._by_change(panel, suspect("A", mask, ~mask), own_spells(panel))
-    want = [naive.fault(by_host(rows, on.tolist())) for on in (mask, ~mask)]
+    got = likelihood.by_change(panel, suspect("A", mask, ~mask).masks, own_spells(panel))
+    want = [naive.fault(by_host(rows, on.tolist()), explain.LAGS) for on in (mask, ~mask)]
+    assert got == pytest.approx(want, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_change_that_ends_for_all_equals_brute_force(seed):
+    rows = some_rows(seed)
+    mask = np.random.default_rng(seed + 200).random(len(rows)) < 0.5
+    panel = Panel.of(episodes_of(rows))
+    got = likelihood.by_change_until(panel, mask, own_spells(panel))
+    want = [
+        naive.fault(
+            by_host(rows, [on and d <= last for on, (_, d, _) in zip(mask, rows, strict=True)]),
+            explain.LAGS,
+        )
+        for last in range(9)
+    ]
     assert got == pytest.approx(want, abs=1e-9)
 
 
@@ -110,7 +135,10 @@ def test_weigh_gives_probabilities_that_sum_to_one():
     odd = mask_of(rows, lambda _, d: d % 2)
     even = mask_of(rows, lambda _, d: not d % 2)
     weights = weigh(Panel.of(episodes_of(rows)), [suspect("A", odd), suspect("B", even, odd)])
-    total = weights.nothing + weights.shared_outage + weights.trend + weights.changes.sum()
+    total = weights.no_change + weights.changes.sum()
+    parts = weights.nothing + weights.shared_outage + weights.site_outage + weights.trend
+    parts += weights.unsteady
+    assert parts == pytest.approx(weights.no_change)
     assert total == pytest.approx(1.0)
     assert weights.no_change + weights.changes.sum() == pytest.approx(1.0)
 

@@ -304,3 +304,277 @@ def test_find_exposure_of_a_fleet_takes_seconds():
     began = time.process_time()
     assert len(find_exposure(fleet)) == 1500
     assert time.process_time() - began < 5
+
+
+# ------------------------------------------------------------- both ends are intervals
+
+
+def test_find_exposure_hands_on_the_interval_of_the_next_start_as_the_end():
+    wide = boot("01-12 08:00", 1466) | {"time_low": at("01-12 07:00")}
+    df = expose(boot("01-10 08:00"), wide, boot("01-18 08:00", 1469))
+    assert rows(df, "change", "end_low", "end_high") == [
+        (BAD, at("01-18 08:00"), at("01-18 08:00")),
+        (FIX, pd.NaT, pd.NaT),
+        (DECEMBER, at("01-12 07:00"), at("01-12 08:00")),
+    ]
+
+
+def test_find_exposure_does_not_date_a_restart_that_nobody_logged():
+    (row,) = expose(listed("01-12 12:00")).to_dict("records")
+    assert (row["start_low"], row["start_high"]) == (at("01-12 12:00"), at("01-14 12:00"))
+
+
+def test_find_exposure_dates_it_by_a_start_that_states_no_revision():
+    (row,) = expose(listed("01-12 12:00"), boot("01-13 07:00", None, build=None)).to_dict("records")
+    assert (row["start"], row["start_low"], row["start_high"]) == (
+        at("01-13 07:00"),
+        at("01-12 12:00"),
+        at("01-13 07:00"),
+    )
+
+
+def test_find_exposure_begins_a_logged_installation_without_starts_where_it_was_begun():
+    (row,) = expose(logged("01-12 16:00", STARTS), logged("01-13 08:00", DONE)).to_dict("records")
+    assert (row["start_low"], row["start_high"]) == (at("01-12 16:00"), at("01-13 08:00"))
+
+
+def test_find_exposure_bounds_a_late_report_by_the_publication():
+    late = listed("01-20 12:00") | {"time_low": at("1990-01-01 00:00")}
+    (row,) = expose(late).to_dict("records")
+    assert (row["start_low"], row["start_high"]) == (at("01-11 00:00"), at("01-20 12:00"))
+
+
+def test_find_exposure_does_not_date_the_first_state_by_a_late_report():
+    late = listed("01-20 12:00") | {"time_low": at("1990-01-01 00:00")}
+    (row,) = expose(boot("01-19 08:00", 1466), late).to_dict("records")
+    assert row["start_known_by"] == "before evidence"
+    assert (row["start_low"], row["start_high"]) == (at("01-11 00:00"), at("01-19 08:00"))
+
+
+def test_find_exposure_knows_a_state_newer_than_the_kit_by_its_build():
+    df = expose(
+        listed("01-12 12:00", width="12h"), listed("01-19 12:00", "19044.64999", width="1h")
+    )
+    assert rows(df, "change", "revision", "end_known_by") == [
+        (BAD, 1466, "update history"),
+        ("19044.64999", 64999, "still in effect"),
+    ]
+
+
+def test_find_exposure_uses_what_is_known_only_to_lie_between_two_times():
+    between = listed("01-12 12:00", width="30h") | {"time": pd.NaT}
+    (row,) = expose(between).to_dict("records")
+    assert (row["change"], row["start"]) == (BAD, at("01-13 18:00"))
+    assert (row["start_low"], row["start_high"]) == (at("01-11 06:00"), at("01-13 18:00"))
+
+
+def test_find_exposure_takes_the_state_back_to_the_first_record_of_the_system_log():
+    seen = worlds.fact("01-11 06:00", "sleep", record_id=3)
+    (row,) = expose(seen, boot("01-19 08:00", 1466)).to_dict("records")
+    assert (row["start_low"], row["start_high"]) == (at("01-11 00:00"), at("01-11 06:00"))
+
+
+def test_find_exposure_does_not_take_it_back_to_before_its_publication():
+    seen = worlds.fact("01-04 06:00", "sleep", record_id=3)
+    (row,) = expose(seen, boot("01-19 08:00", 1466)).to_dict("records")
+    assert (row["start_low"], row["start_high"]) == (at("01-11 00:00"), at("01-19 08:00"))
+
+
+def test_find_exposure_knows_when_the_very_first_start_brought_the_update():
+    facts = (
+        logged("01-18 16:00", STARTS),
+        boot("01-19 08:00", 1466),
+        logged("01-19 08:03", DONE),
+    )
+    (row,) = expose(*facts).to_dict("records")
+    assert (row["start"], row["start_known_by"]) == (at("01-19 08:00"), "boot")
+
+
+# ------------------------------------------------------------- drivers, products, settings
+
+
+def driver(time, version, name="Fabrikam Ethernet Adapter", **columns):
+    return worlds.fact(
+        time, "driver_installed", change=f"{name} {version}", target=name, record_id=4, **columns
+    )
+
+
+def product(time, version, name="Kontor VPN", action="application_installed", **columns):
+    label = f"{name} {version}".strip()
+    return worlds.fact(
+        time, action, change=label, target=name, record_id=5, channel="Application", **columns
+    )
+
+
+def test_find_exposure_ends_a_version_with_the_next_one_and_begins_it_again():
+    versions = [("05", "1.0"), ("12", "2.0"), ("14", "1.0")]
+    df = expose(*(driver(f"01-{day} 10:00", version) for day, version in versions))
+    name = "Fabrikam Ethernet Adapter"
+    assert rows(df, "change", "kind", "start", "end", "end_known_by") == [
+        (f"{name} 1.0", "driver", at("01-05 10:00"), at("01-12 10:00"), "another version"),
+        (f"{name} 2.0", "driver", at("01-12 10:00"), at("01-14 10:00"), "another version"),
+        (f"{name} 1.0", "driver", at("01-14 10:00"), pd.NaT, "still in effect"),
+    ]
+
+
+def test_find_exposure_does_not_end_a_new_version_by_the_removal_of_the_old_one():
+    df = expose(
+        product("01-05 10:00", "5.0"),
+        product("01-12 10:00", "5.1"),
+        product("01-12 10:01", "5.0", action="application_removed"),
+    )
+    assert rows(df, "change", "end") == [
+        ("Kontor VPN 5.0", at("01-12 10:00")),
+        ("Kontor VPN 5.1", pd.NaT),
+    ]
+
+
+@pytest.mark.parametrize("version", ["5.1", ""])
+def test_find_exposure_ends_a_product_with_its_removal(version):
+    gone = product("01-14 10:00", version, action="application_removed")
+    df = expose(product("01-12 10:00", "5.1"), gone)
+    assert rows(df, "change", "kind", "end") == [
+        ("Kontor VPN 5.1", "application", at("01-14 10:00"))
+    ]
+
+
+def test_find_exposure_takes_the_record_without_a_version_for_the_one_with_it():
+    df = expose(product("01-12 10:00", "5.1"), product("01-12 10:01", ""))
+    assert rows(df, "change") == [("Kontor VPN 5.1",)]
+
+
+def test_find_exposure_counts_a_service_to_the_product_that_brings_it():
+    service = worlds.fact("01-12 10:02", "service_installed", change="Kontor Tunnel", record_id=6)
+    alone = worlds.fact("01-15 10:02", "service_installed", change="Lone Service", record_id=7)
+    df = expose(product("01-12 10:00", "5.1"), service, alone)
+    assert rows(df, "change", "kind") == [
+        ("Kontor VPN 5.1", "application"),
+        ("Lone Service", "other"),
+    ]
+
+
+def test_find_exposure_names_a_driver_of_windows_update_once_and_on_all_hosts():
+    title = "Fabrikam - Net - 2.0.1.7"
+    df = expose(
+        logged("01-12 10:00", STARTS, title),
+        driver("01-12 10:01", "2.0.1.7"),
+        logged("01-12 10:03", DONE, title),
+        driver("01-15 10:00", "2.0.1.7", host="PC2"),  # by hand: no title
+        driver("01-20 10:00", "1.9.0.0"),  # put back: no title either
+    )
+    assert rows(df, "host", "change", "kind", "start", "end") == [
+        ("PC1", title, "driver", at("01-12 10:01"), at("01-20 10:00")),
+        ("PC1", "Fabrikam Ethernet Adapter 1.9.0.0", "driver", at("01-20 10:00"), pd.NaT),
+        ("PC2", title, "driver", at("01-15 10:00"), pd.NaT),
+    ]
+
+
+def test_find_exposure_tells_a_setting_of_group_policy_by_its_day():
+    changed = [
+        worlds.fact(f"01-{day} 09:00", "policy_changed", change="Group Policy (computer)",
+                    record_id=8)
+        for day in ("05", "12")
+    ]  # fmt: skip
+    df = expose(worlds.fact("01-01 08:00", "sleep", record_id=1), *changed)
+    assert rows(df, "change", "kind", "end") == [
+        ("Group Policy (computer) 2022-01-05", "policy", at("01-12 09:00")),
+        ("Group Policy (computer) 2022-01-12", "policy", pd.NaT),
+    ]
+
+
+def test_find_exposure_makes_no_change_of_what_goes_to_and_fro():
+    flips = [
+        worlds.fact(f"01-{day:02d} 09:00", "service_start_type", change=f"DoSvc {kind}",
+                    target="DoSvc", record_id=9)
+        for day, kind in enumerate(["auto", "manual"] * 4, 2)
+    ]  # fmt: skip
+    off = worlds.fact("01-12 09:00", "service_start_type", change="IKEEXT disabled",
+                      target="IKEEXT", record_id=10)  # fmt: skip
+    df = expose(worlds.fact("01-01 08:00", "sleep", record_id=1), *flips, off)
+    assert rows(df, "change") == [("IKEEXT disabled",)]
+
+
+def daily(first, last, change="KB2267602"):
+    return [logged(f"01-{day:02d} 12:00", DONE, change) for day in range(first, last)]
+
+
+def test_find_exposure_does_not_date_what_was_installed_daily_since_the_log_began():
+    (row,) = expose(worlds.fact("01-02 08:00", "sleep", record_id=1), *daily(3, 12)).to_dict(
+        "records"
+    )
+    assert pd.isna(row["start"])
+    assert (row["start_high"], row["start_known_by"]) == (at("01-03 12:00"), "before evidence")
+
+
+def test_find_exposure_dates_what_began_to_be_installed_daily_within_the_log():
+    seen = worlds.fact("2021-12-01 08:00", "sleep", record_id=1)
+    (row,) = expose(seen, *daily(3, 12)).to_dict("records")
+    assert row["start"] == at("01-03 12:00")
+
+
+def test_find_exposure_ends_everything_with_a_machine_set_up_anew():
+    first, again = boot("01-05 08:00"), boot("01-20 08:00")
+    df = expose(
+        first | {"record_id": 4000}, logged("01-06 10:00", DONE, NET), again | {"record_id": 12}
+    )
+    (row,) = df[df["change"] == NET].to_dict("records")
+    assert (row["end"], row["end_known_by"]) == (at("01-20 08:00"), "set up anew")
+
+
+def test_find_exposure_ends_nothing_with_a_start_that_is_numbered_on():
+    first, again = boot("01-05 08:00"), boot("01-20 08:00")
+    df = expose(
+        first | {"record_id": 4000}, logged("01-06 10:00", DONE, NET), again | {"record_id": 4100}
+    )
+    assert df.loc[df["change"] == NET, "end"].isna().all()
+
+
+def test_find_exposure_puts_nothing_into_effect_at_a_start_from_fast_startup():
+    facts = (
+        boot("01-11 08:00"),
+        logged("01-12 16:00", STARTS, NET),
+        boot("01-12 17:00"),
+        worlds.fact("01-12 17:00", "hybrid_start", record_id=3),
+        logged("01-13 09:00", DONE, NET),
+    )
+    df = expose(*facts)
+    assert df.loc[df["change"] == NET, "start"].tolist() == [at("01-13 09:00")]
+    real = expose(*(fact for fact in facts if fact["action"] != "hybrid_start"))
+    assert real.loc[real["change"] == NET, "start"].tolist() == [at("01-12 17:00")]
+
+
+def test_find_exposure_waits_for_the_restart_of_what_a_history_lists_before_it():
+    facts = (
+        boot("01-11 08:00"),
+        listed("01-12 16:00", NET),
+        boot("01-13 07:00"),
+        logged("01-13 07:03", DONE, NET),
+    )
+    df = expose(*facts)
+    assert df.loc[df["change"] == NET, "start"].tolist() == [at("01-13 07:00")]
+
+
+def test_find_exposure_of_real_logs_finds_drivers_and_services(shared):
+    name = "2-vss_7-System.evtx"
+    events = readers.evtx.read_evtx(shared / "evtx" / "rust" / name).assign(path=name)
+    found = worlds.evidence()
+    facts = build_timeline(
+        type(found)(**{n: getattr(found, n) for n in found.__slots__} | {"events": events})
+    )
+    df = find_exposure(facts)
+    kinds = dict(zip(df["change"], df["kind"], strict=True))
+    assert kinds["Red Hat VirtIO Ethernet Adapter 100.76.104.14900"] == "driver"
+    assert kinds["TeamViewer 13"] == "other"
+    assert "TeamViewer VPN Adapter" not in kinds  # the service of a driver that has its version
+    assert not any(change.startswith(("MpKsl", "BITS", "TrustedInstaller")) for change in kinds)
+
+
+def test_find_exposure_of_many_changes_takes_seconds():
+    one = [boot(f"01-{day:02d} 08:00", 1415 if day < 12 else 1466) for day in range(1, 21)]
+    one += [driver(f"01-{1 + n % 20:02d} 10:{n:02d}", "1.0", f"Device {n}") for n in range(30)]
+    one += [product(f"01-{1 + n % 20:02d} 11:{n:02d}", "1.0", f"Product {n}") for n in range(30)]
+    facts = worlds.timeline(*one)
+    fleet = pd.concat([facts.assign(host=f"PC{n}") for n in range(1000)], ignore_index=True)
+    began = time.process_time()
+    assert len(find_exposure(fleet)) == 62_000
+    assert time.process_time() - began < 5

@@ -338,6 +338,7 @@ def test_failures_in_an_outage_the_gateway_states_are_not_blamed_on_a_change():
     """Everybody patched in one night, and the gateway down for the days after it."""
     tables = w.big_bang(1).tables()
     failed = tables.attempts[tables.attempts["outcome"] == "failure"]["time"]
+    failed = failed[failed >= w.day(w.PATCHED, 23)]
     down = [(failed.min() - pd.Timedelta("1h"), failed.max() + pd.Timedelta("1h"))]
     tables = cut_off(tables, down)
     alone = judged(tables, schema.empty("sessions"))

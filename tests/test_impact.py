@@ -30,10 +30,13 @@ HIT = {
     "hours_lost": 10.0,
     "hours_low": 7.0,
     "hours_high": 14.0,
+    "attempts_lost": 8.0,
+    "attempts_low": 6.0,
+    "attempts_high": 11.0,
 }
 MENDED = {**HIT, "recovered_at": at(2)}
 LATER = {**HIT, "onset": at(1), "recovered_at": at(2)}
-WELL = {"failures": 0, "hours_lost": 0.0, "hours_low": 0.0, "hours_high": 0.0}
+WELL = {"failures": 0, **dict.fromkeys(("hours_lost", "hours_low", "hours_high"), 0.0)}
 UNSEEN = {"failures": 0}
 
 
@@ -45,22 +48,45 @@ def removal(day, change="KB5009543"):
 NO_FACTS = schema.empty("timeline")
 
 
-def test_measure_impact_counts_affected_hosts_and_their_failures():
+def test_measure_impact_counts_affected_hosts_and_the_attempts_they_would_have_had():
     impact = measure_impact(hosts(HIT, MENDED, WELL, UNSEEN), NO_FACTS, NAMED)
-    assert (impact.hosts_affected, impact.attempts_lost, impact.hosts_open) == (2, 10, 1)
+    assert (impact.hosts_affected, impact.attempts_lost, impact.hosts_open) == (2, 16, 1)
 
 
-def test_measure_impact_adds_hours_and_half_widths_in_squares():
-    impact = measure_impact(hosts(HIT, MENDED, WELL, UNSEEN), NO_FACTS, NAMED)
-    hours, low, high = impact.user_hours_lost
-    assert hours == 20.0
-    assert low == pytest.approx(20 - (3**2 + 3**2) ** 0.5)
-    assert high == pytest.approx(20 + (4**2 + 4**2) ** 0.5)
+def test_measure_impact_adds_what_hosts_lost_and_their_parts_in_the_error():
+    parts = {"hours_share": 2.0, "attempts_share": 1.0}
+    got = measure_impact(hosts({**HIT, **parts}, {**MENDED, **parts}, WELL), NO_FACTS, NAMED)
+    # Half-widths of 4 and 2, split as the hosts' own are: 3 below to 4 above, 2 to 3.
+    assert got.user_hours_lost == pytest.approx((20, 20 - 4 * 6 / 7, 20 + 4 * 8 / 7))
+    assert got.attempts_lost_interval == pytest.approx((16, 16 - 2 * 4 / 5, 16 + 2 * 6 / 5))
+
+
+def test_measure_impact_takes_errors_to_go_together_where_their_parts_are_not_told():
+    got = measure_impact(hosts(HIT, MENDED), NO_FACTS, NAMED)
+    assert got.user_hours_lost == pytest.approx((20, 14, 28))
+
+
+def test_measure_impact_of_hosts_of_which_all_is_known_has_no_width():
+    sure = {**HIT, "hours_low": 10.0, "hours_high": 10.0, "hours_share": 0.0}
+    assert measure_impact(hosts(sure), NO_FACTS, NAMED).user_hours_lost == (10.0, 10.0, 10.0)
+
+
+def test_measure_impact_leaves_out_hosts_of_which_nobody_knows_what_they_lost():
+    unknown = {**HIT, **dict.fromkeys([n for n in HIT if n.endswith(("lost", "low", "high"))])}
+    impact = measure_impact(hosts(HIT, unknown), NO_FACTS, NAMED)
+    assert impact.user_hours_lost == pytest.approx((10.0, 7.0, 14.0))
+    assert (impact.hosts_affected, impact.attempts_lost) == (2, 8)
 
 
 def test_measure_impact_means_time_to_mend_over_the_mended():
     impact = measure_impact(hosts(HIT, MENDED, LATER), NO_FACTS, NAMED)
     assert impact.mttr_hours == pytest.approx((48 + 24) / 2)
+
+
+def test_measure_impact_says_that_the_mean_time_leaves_out_the_hosts_still_out():
+    impact = measure_impact(hosts(HIT, MENDED), NO_FACTS, NAMED)
+    assert (impact.mttr_hours, impact.hosts_open) == (48.0, 1)
+    assert "lower bound" in impact.definitions["mttr_hours"]
 
 
 def test_measure_impact_does_not_know_the_time_to_mend_before_anything_is():
@@ -93,7 +119,7 @@ def test_measure_impact_states_no_negative_time_to_detect():
 def test_measure_impact_of_nothing_is_zero_and_unknown(table):
     impact = measure_impact(table, NO_FACTS, NAMED)
     assert (impact.hosts_affected, impact.attempts_lost) == (0, 0)
-    assert impact.user_hours_lost == (0.0, 0.0, 0.0)
+    assert impact.user_hours_lost == impact.attempts_lost_interval == (0.0, 0.0, 0.0)
     assert impact.mttd_hours is None
     assert impact.mttr_hours is None
 

@@ -6,23 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import worlds_cause as w
-from worlds_cause import BAD, DECEMBER, PATCHED, World, day, fails_during, fails_under
+from worlds_cause import BAD, PATCHED, World, day, fails_during, fails_under
+from worlds_legs import scene_of
 
 from kitlib import legs
-from kitlib.attempts import make_episodes
-from kitlib.explain import Panel
-from kitlib.incident import load_incident
-from kitlib.suspects import find_suspects, in_effect
-
-NAMED = load_incident("kb5009543")
-
-
-def scene_of(world):
-    tables = world.tables()
-    episodes = make_episodes(tables.attempts, NAMED)
-    suspect = find_suspects(tables.exposure, episodes, NAMED)[0]
-    assert suspect.named
-    return legs.Scene(episodes, Panel.of(episodes), suspect.masks[0], suspect.spans[0]), tables
+from kitlib.stats import quantile_interval, stratified_difference
+from kitlib.suspects import in_effect
 
 
 def test_same_day_controls_pass_where_hosts_without_the_change_work():
@@ -109,102 +98,55 @@ def test_risk_difference_resamples_whole_hosts():
     slow = []
     for draw in resamples.draws:
         sums = [(draw[:, None] * table).sum(axis=0) for table in (k1, n1, k - k1, n - n1)]
-        slow.append(float(legs.stratified_difference(*sums)))
-    want = legs.quantile_interval(np.array(slow))
+        slow.append(float(stratified_difference(*sums)))
+    want = quantile_interval(np.array(slow))
     assert resamples.risk_difference(scene.mask)[1:] == pytest.approx(want)
 
 
-def test_own_past_passes_where_hosts_fail_more_often_than_before():
-    scene, _ = scene_of(w.big_bang(10))
-    assert legs.own_past(scene).passed is True
-
-
-def test_own_past_cannot_be_tested_where_nobody_was_seen_without_it():
-    world = World(11, hosts=6)
-    for host in world.names:
-        world.states[host] = [(None, BAD)]
+def test_same_day_controls_say_that_p_is_exact_where_it_is():
+    world = World(6, hosts=7, base=0.0, per_day=6.0)
+    for host in world.names[:3]:
+        world.patch(host, day(PATCHED, 20))
+    world.fault = fails_under(BAD, chance=1.0)
     scene, _ = scene_of(world)
-    assert legs.own_past(scene).passed is None
-
-
-def test_onset_follows_each_hosts_own_exposure():
-    scene, _ = scene_of(w.staggered(12))
-    assert legs.onset_alignment(scene).passed is True
-    scene, _ = scene_of(w.site_outage(12))
-    assert legs.onset_alignment(scene).passed is False
-
-
-def test_onset_without_dated_exposure_cannot_be_tested():
-    world = World(11, hosts=6)
-    for host in world.names:
-        world.states[host] = [(None, BAD)]
-    world.fault = fails_under(BAD)
-    scene, _ = scene_of(world)
-    assert legs.onset_alignment(scene).passed is None
-    assert legs.placebo_dates(scene).passed is None
-
-
-def test_reversal_passes_where_hosts_work_again_after_the_removal():
-    scene, _ = scene_of(w.big_bang(13, wave=8))
-    check = legs.reversal(scene)
+    check = legs.same_day_controls(scene)
     assert check.passed is True
-    assert check.text.startswith("of 8 failing hosts")
+    assert "permutation p = 0.029 (exact permutation over all 35 deals, all hosts alike)" in (
+        check.text
+    )
 
 
-def test_reversal_of_two_hosts_can_prove_nothing():
-    scene, _ = scene_of(w.big_bang(13, wave=2))
-    check = legs.reversal(scene)
+def test_same_day_controls_of_four_hosts_can_prove_nothing():
+    world = World(6, hosts=4, base=0.0, per_day=6.0)
+    for host in world.names[:2]:
+        world.patch(host, day(PATCHED, 20))
+    world.fault = fails_under(BAD, chance=1.0)
+    scene, _ = scene_of(world)
+    check = legs.same_day_controls(scene)
     assert check.passed is None
-    assert "too few hosts" in check.text
+    assert "too few hosts for the test to pass" in check.text
 
 
-def test_reversal_fails_where_failures_go_on_after_the_removal():
-    world = w.big_bang(14, wave=8)
-    world.fault = fails_during(day(PATCHED, 23), day(60))
+def test_same_day_controls_within_groups_are_not_misled_by_the_outage_of_one_group():
+    """The pilot site had the update first, and an outage of its own meanwhile."""
+    world = World(8, hosts=24, days=PATCHED + 10)
+    pilot, rest = frozenset(world.names[:12]), frozenset(world.names[12:])
+    for place, host in enumerate(world.names):
+        late = host in rest or place % 4 == 0
+        world.patch(host, day(PATCHED + (6 if late else 0), 20))
+    world.fault = fails_during(day(PATCHED + 1), day(PATCHED + 6), hosts=pilot)
     scene, _ = scene_of(world)
-    assert legs.reversal(scene).passed is False
+    groups = {"pilot": pilot, "rest": rest}
+    assert legs.same_day_controls(scene).passed is True
+    check = legs.same_day_controls(scene, groups=groups)
+    assert check.passed is False
+    assert "within 2 groups of hosts" in check.text
 
 
-def test_reversal_counts_a_removal_that_was_undone():
-    world = World(15, hosts=8)
-    for host in world.names:
-        world.patch(host, day(PATCHED, 20)).patch(host, day(28, 5), DECEMBER)
-        world.patch(host, day(35, 5))
-    world.fault = fails_under(BAD)
-    scene, _ = scene_of(world)
-    assert legs.reversal(scene).passed is True
-
-
-def test_reversal_without_any_end_cannot_be_tested():
-    scene, _ = scene_of(w.big_bang(16))
-    assert legs.reversal(scene).passed is None
-
-
-def test_placebo_dates_show_no_step_before_the_change():
-    scene, _ = scene_of(w.staggered(17))
-    assert legs.placebo_dates(scene).passed is True
-
-
-def test_placebo_dates_show_a_step_that_came_before_the_change():
-    world = World(18, hosts=12)
-    for host in world.names:
-        world.patch(host, day(PATCHED + 10, 20))
-    world.fault = fails_during(day(PATCHED + 3), day(60))
-    scene, _ = scene_of(world)
-    assert legs.placebo_dates(scene).passed is False
-
-
-def test_signature_tells_the_code_of_the_fault_from_more_failures_of_any_kind():
-    for code, want in (("789", True), ("691", False)):
-        world = w.staggered(19)
-        world.base_code = "691"
-        world.fault = fails_under(BAD, code=code)
-        scene, tables = scene_of(world)
-        exposed = pd.Series(in_effect(scene.spans, tables.attempts))
-        assert legs.signature(tables.attempts, {"789"}, exposed).passed is want
-
-
-def test_signature_without_codes_cannot_be_tested():
-    scene, tables = scene_of(w.staggered(19))
-    exposed = pd.Series(in_effect(scene.spans, tables.attempts))
-    assert legs.signature(tables.attempts, set(), exposed).passed is None
+def test_branches_are_the_builds_hosts_ran_first():
+    world = w.staggered(9, hosts=8)
+    groups = legs.branches(world.tables().exposure)
+    assert groups == {
+        str(w.BUILD): frozenset(world.names) - world.eleven,
+        str(w.ELEVEN): world.eleven,
+    }

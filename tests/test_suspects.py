@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import naive
 import numpy as np
 import pandas as pd
@@ -12,7 +14,14 @@ from worlds_cause import BAD, DECEMBER, FIX, PATCHED, World, day
 from kitlib import schema
 from kitlib.attempts import make_episodes
 from kitlib.incident import load_incident
-from kitlib.suspects import bad_spans, cured_spans, find_suspects, in_effect
+from kitlib.suspects import (
+    ambiguous,
+    bad_spans,
+    cured_spans,
+    find_suspects,
+    in_effect,
+    rare_changes,
+)
 
 NAMED = load_incident("kb5009543")
 OPEN = load_incident("vpn-outage")
@@ -161,3 +170,157 @@ def test_in_effect_begins_no_earlier_than_the_publication_of_an_update_already_t
     episodes = pd.DataFrame({"host": "A", "time": [day(0), day(5)]})
     span = {"host": "A", "change": BAD, "start_low": day(3), "start_known_by": "before evidence"}
     assert in_effect(schema.frame("exposure", [span]), episodes).tolist() == [False, True]
+
+
+def history(host, *states, kind="driver"):
+    """Rows of versions that follow each other; states are (change, start)."""
+    ends = [*(start for _, start in states[1:]), None]
+    return [
+        {"host": host, "change": change, "kind": kind, "start": start, "end": end,
+         "end_known_by": "another version" if end is not None else "still in effect"}
+        for (change, start), end in zip(states, ends, strict=True)
+    ]  # fmt: skip
+
+
+def test_find_suspects_tries_the_next_version_as_the_cure_and_as_one_that_carries_it_on():
+    exposure = schema.frame(
+        "exposure",
+        [*history("A", ("NIC 1", day(0)), ("NIC 2", day(3)), ("NIC 3", day(6))),
+         *history("B", ("NIC 1", day(0)))],
+    )  # fmt: skip
+    episodes = pd.DataFrame({"host": ["A"] * 9 + ["B"], "time": [day(n, 9) for n in range(10)]})
+    found = {s.change: s for s in find_suspects(exposure, episodes, OPEN)}
+    masks = [["+" if on else "-" for on in mask] for mask in found["NIC 2"].masks]
+    assert ["".join(mask) for mask in masks] == ["---+++----", "---++++++-"]
+    assert found["NIC 2"].cured[0]["change"].tolist() == ["NIC 3"]
+    assert found["NIC 2"].cured[1].empty
+    assert len(found["NIC 3"].masks) == 1
+
+
+def test_find_suspects_leaves_what_is_on_too_few_hosts_to_a_list():
+    world = World(4, hosts=8)
+    world.others += [(f"WS000{n}", "Fabrikam NIC", day(10), None) for n in range(3)]
+    world.others += [(f"WS000{n}", "Contoso App", day(10), None) for n in range(2)]
+    tables = world.tables()
+    episodes = make_episodes(tables.attempts, OPEN)
+    few = {s.change for s in find_suspects(tables.exposure, episodes, OPEN, fewest=3)}
+    every = {s.change for s in find_suspects(tables.exposure, episodes, OPEN)}
+    assert (few, every) == ({"Fabrikam NIC"}, {"Fabrikam NIC", "Contoso App"})
+    rare = rare_changes(tables.exposure, fewest=3)
+    assert rare.to_dict("records") == [{"change": "Contoso App", "kind": "driver", "hosts": 2}]
+
+
+def test_find_suspects_counts_only_hosts_that_tried_while_it_was_in_effect():
+    rows = [{"host": host, "change": "App", "start": day(5)} for host in "ABC"]
+    episodes = pd.DataFrame({"host": list("ABCA"), "time": [day(1), day(1), day(1), day(6)]})
+    assert find_suspects(schema.frame("exposure", rows), episodes, OPEN, fewest=2) == []
+
+
+def test_find_suspects_shares_the_bits_of_equal_masks():
+    rows = [{"host": "A", "change": change, "start": day(5)} for change in ("App", "Filter")]
+    episodes = pd.DataFrame({"host": "A", "time": [day(1), day(6)]})
+    one, other = find_suspects(schema.frame("exposure", rows), episodes, OPEN)
+    assert one.bits is other.bits
+    assert one.masks.tolist() == [[False, True]]
+
+
+def test_find_suspects_takes_the_unseen_past_for_the_oldest_release():
+    rows = [
+        {"host": "A", "change": "KB5007186", "build": 19044, "revision": 1348, "end": day(5)},
+        {"host": "A", "change": "KB5008212", "build": 19044, "revision": 1415, "start": day(5)},
+        {"host": "B", "change": "KB5008212", "build": 19044, "revision": 1415, "start": day(7)},
+        {"host": "C", "change": "KB5007186", "build": 19044, "revision": 1348},
+    ]
+    times = [day(n, 9) for n in (1, 6, 8)]
+    episodes = pd.DataFrame({"host": list("AAABBBCCC"), "time": times * 3})
+    found = {s.change: s for s in find_suspects(schema.frame("exposure", rows), episodes, OPEN)}
+    until_december = found["KB5007186"].masks[0]
+    assert until_december.tolist() == [True, False, False, True, True, False, True, True, True]
+
+
+def states(*rows):
+    columns = ("host", "revision", "start", "start_low", "start_high", "end_low", "end_high")
+    told = [dict(zip(columns, row, strict=True)) for row in rows]
+    named = [{**row, "build": 19044, "end": row["end_high"]} for row in told]
+    return schema.frame("exposure", named)
+
+
+OLD, NEWER, LATER = w.DECEMBER, w.BAD, w.FIX
+SURE = states(
+    ("A", OLD, None, None, None, day(5), day(5)),
+    ("A", NEWER, day(5), day(5), day(5), None, None),
+)
+BY_DATE = states(
+    ("A", OLD, None, None, None, day(5), day(6)),
+    ("A", NEWER, day(5, 12), day(5), day(6), None, None),
+)
+REPORTED = states(("A", NEWER, day(9), day(3), day(9), None, None))
+ROLLED = states(("A", NEWER, None, day(3), day(8), None, None))
+FIXED = states(
+    ("A", NEWER, None, None, None, day(4), day(7)),
+    ("A", LATER, day(7), day(4), day(7), None, None),
+)
+BASE = states(("A", OLD, None, day(3), day(8), None, None))
+PER_DAY = pd.DataFrame({"host": "A", "time": [day(n, 6) for n in range(12)]})
+
+
+@pytest.mark.parametrize(
+    ("exposure", "named", "unnamed"),
+    [
+        (SURE, [], []),
+        (BY_DATE, [5], [5]),
+        (REPORTED, [3, 4, 5, 6, 7, 8], [3, 4, 5, 6, 7, 8]),
+        (ROLLED, [3, 4, 5, 6, 7], [3, 4, 5, 6, 7]),
+        (FIXED, [4, 5, 6], [4, 5, 6]),
+        (BASE, [], [3, 4, 5, 6, 7]),  # what was before it is older still: no suspect of the profile
+        (schema.empty("exposure"), [], []),
+    ],
+)
+def test_ambiguous_marks_the_days_on_which_the_state_is_one_or_the_other(exposure, named, unnamed):
+    assert np.flatnonzero(ambiguous(exposure, PER_DAY, NAMED)).tolist() == named
+    assert np.flatnonzero(ambiguous(exposure, PER_DAY, OPEN)).tolist() == unnamed
+    assert np.flatnonzero(ambiguous(exposure, PER_DAY)).tolist() == unnamed
+
+
+def test_ambiguous_does_not_look_back_where_nothing_is_older():
+    late = PER_DAY[PER_DAY["time"] > day(3)].reset_index(drop=True)
+    assert not ambiguous(BASE, late, OPEN).any()
+
+
+def test_ambiguous_leaves_other_changes_and_other_hosts_alone():
+    other = BY_DATE.assign(host="B")
+    app = BY_DATE.assign(build=None, revision=None)
+    both = schema.coerce("exposure", pd.concat([other, app], ignore_index=True))
+    assert not ambiguous(both, PER_DAY, OPEN).any()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_ambiguous_equals_a_loop(seed):
+    rng = np.random.default_rng(seed)
+    rows = []
+    for host in "ABC":
+        edges = [day(float(x)) for x in np.sort(rng.uniform(1, 30, 3))]
+        low = [edge - pd.Timedelta(hours=float(rng.choice([0, 0.1, 30]))) for edge in edges]
+        revisions = [int(r) for r in rng.choice([OLD, NEWER, LATER], 4)]
+        for place, revision in enumerate(revisions):
+            begins = (edges[place - 1], low[place - 1], edges[place - 1]) if place else (None,) * 3
+            ends = (low[place], edges[place]) if place < 3 else (None, None)
+            rows.append((host, revision, *begins, *ends))
+    exposure = states(*rows)
+    hours = pd.to_timedelta(rng.integers(0, 24 * 32, 300), unit="h")
+    episodes = pd.DataFrame({"host": rng.choice(list("ABC"), 300), "time": day(0) + hours})
+    assert ambiguous(exposure, episodes, OPEN).tolist() == _slowly(exposure, episodes)
+
+
+def _slowly(exposure, episodes):
+    """One episode at a time: is it inside a wide passage between two different revisions?"""
+    out = []
+    for host, time in zip(episodes["host"], episodes["time"], strict=True):
+        own = exposure[exposure["host"] == host].to_dict("records")
+        unsure = False
+        for before, after in pairwise(own):
+            wide = after["start_high"] - after["start_low"] > pd.Timedelta(minutes=15)
+            inside = after["start_low"] <= time < after["start_high"]
+            unsure |= bool(wide and inside and before["revision"] != after["revision"])
+        out.append(unsure)
+    return out

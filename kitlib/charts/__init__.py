@@ -29,7 +29,7 @@ from kitlib.charts._canvas import (
 from kitlib.charts._words import name_changes
 from kitlib.charts.fleet import adoption, fleet_swimlane
 from kitlib.charts.logs import coverage_chart
-from kitlib.charts.outcome import Cost, cost, suspects_chart, time_to_recovery
+from kitlib.charts.outcome import Cost, cost, hosts_out, suspects_chart, time_to_recovery
 from kitlib.charts.rates import aligned_on_exposure, error_codes, success_rate
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "coverage_chart",
     "error_codes",
     "fleet_swimlane",
+    "hosts_out",
     "is_empty",
     "name_changes",
     "png",

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
-Z90: Final = 1.6448536269514722
-"""Two-sided 90 % point of the normal distribution."""
-
 BEGIN: Final = pd.Timestamp("1700-01-01", tz="UTC")
 END: Final = pd.Timestamp("2200-01-01", tz="UTC")
 
@@ -92,42 +89,6 @@ def shares(rows: pd.DataFrame, key: pd.Series[Any], what: str) -> pd.DataFrame:
     episodes = table["episodes"].to_numpy(dtype=np.float64)
     low, high = intervals(table["share"].to_numpy(dtype=np.float64), episodes)
     return table.assign(low=low, high=high)
-
-
-def survival(days: Array, ended: Array) -> pd.DataFrame:
-    """Estimate the share still out by days since onset (Kaplan-Meier), 90 % log-log interval.
-
-    Parameters
-    ----------
-    days
-        Time to recovery, or to the last evidence for hosts still out.
-    ended
-        1 where the host recovered, 0 where it was still out (censored).
-
-    Returns
-    -------
-    pandas.DataFrame
-        day, at_risk, ended, share, low, high; one row per distinct day of recovery, day 0 first.
-
-    Notes
-    -----
-    Assumes that hosts whose logs end are no likelier to stay out than the others; fails where an
-    export happened because a host was broken.
-    """
-    moments = np.unique(days[ended > 0])
-    at_risk = np.array([(days >= m).sum() for m in moments], dtype=np.float64)
-    died = np.array([((days == m) & (ended > 0)).sum() for m in moments], dtype=np.float64)
-    share = np.cumprod(1 - died / at_risk) if len(moments) else np.empty(0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        green = np.cumsum(died / (at_risk * (at_risk - died)))
-        spread = Z90 * np.sqrt(green) / np.log(share)
-        low, high = share ** np.exp(-spread), share ** np.exp(spread)
-    start = pd.DataFrame(
-        {"day": [0.0], "at_risk": [float(len(days))], "ended": [0.0], "share": [1.0]}
-    )
-    curve = pd.DataFrame({"day": moments, "at_risk": at_risk, "ended": died, "share": share})
-    curve = pd.concat([start.assign(low=1.0, high=1.0), curve.assign(low=low, high=high)])
-    return curve.reset_index(drop=True)
 
 
 def attempt_channels(attempts: pd.DataFrame) -> frozenset[str]:

@@ -6,89 +6,83 @@ those already back flatters every incident that is not over.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import pandas as pd
 
 from kitlib.charts import _canvas as c
-from kitlib.charts import _numbers as n
 from kitlib.charts import _words as w
+from kitlib.restoration import WAYS, in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
+
+    from kitlib.restoration import Restoration
 
 
 # ---------------------------------------------------------------- time to recovery
 
+LINES: Final[Mapping[str, tuple[c.Look, str, str]]] = {
+    "any": (c.FAIL, "-", "works again, in any way"),
+    "fix": (c.FIX, "--", "works with the fix in"),
+}
+"""How each way to work again is drawn: look, line and words."""
+
 
 @c.styled
-def time_to_recovery(
-    hosts: pd.DataFrame, coverage: pd.DataFrame, *, ax: Axes | None = None
-) -> Axes:
-    """Draw the share of affected hosts still out by days since each one's first failure.
+def time_to_recovery(restoration: Restoration, *, ax: Axes | None = None) -> Axes:
+    """Draw the share of affected hosts still out by days since each one's own first failure.
 
     Parameters
     ----------
-    hosts
-        Table of `kitlib.schema`; hosts with an ``onset`` are in the curve.
-    coverage
-        For each host's last evidence: hosts not recovered by then leave the curve there, marked.
+    restoration
+        What `kitlib.measure_restoration` returned: its curves, who is at risk, its relapses.
 
     Notes
     -----
     Kaplan-Meier, 90 % log-log interval. Not split by way of recovery: that group is known only
-    afterwards and would count the waiting time for a fix as the fix's own merit.
+    afterwards and would count the waiting time for a fix as the fix's own merit. The second curve
+    is another clock, not another group: how long all hosts hit wait for the fix itself.
     """
-    table = recovery_times(hosts, coverage)
-    if table.empty:
+    times = restoration.times
+    if times.empty:
         return c.nothing(ax, "No host was hit, so none had to recover.")
-    days = table["days"].to_numpy(dtype=np.float64)
-    back = table["back"].to_numpy(dtype=np.float64)
-    curve = n.survival(days, back)
-    ax = c.canvas(ax, left=1.85, bottom=1.8)
-    _draw_curve(ax, curve, days, back)
-    _at_risk(ax, days)
-    title, alt = _recovery_words(curve, days, back)
+    relapses = _relapse_days(restoration)
+    ax = c.canvas(ax, left=1.85, bottom=2.05 if len(relapses) else 1.85)
+    end = float(times[["days", "fixed_days"]].to_numpy().max())
+    _draw_band(ax, restoration.curve[restoration.curve["way"] == "any"], end)
+    for way in restoration.curve["way"].unique():
+        _draw_curve(ax, restoration, way, end)
+    _draw_relapses(ax, relapses)
+    _days_axis(ax, end)
+    _at_risk(ax, restoration, relapses)
+    title, alt = _recovery_words(restoration)
     return c.finish(
         ax,
         title=title,
         alt=alt,
-        caption=f"{w.many(len(table), 'host')} hit; Kaplan-Meier estimate with 90 % interval. "
-        "Recovered means: works again, by fix, removal or otherwise. A tick on the curve is a host "
-        "still out when its evidence ends; what became of it is not known.",
+        caption=f"{w.many(len(times), 'host')} hit; Kaplan-Meier estimate, solid line with its 90 % interval. "
+        "Works again means: to its last evidence, by fix, removal or otherwise. A tick on the "
+        "curve is a host still out when its evidence ends; what became of it is not known."
+        + (" x: a host that had worked again failed once more." if len(relapses) else ""),
     )
 
 
-def recovery_times(hosts: pd.DataFrame, coverage: pd.DataFrame) -> pd.DataFrame:
-    """Return host, days, back: time from onset to recovery, or to the host's last evidence."""
-    hit = hosts.loc[hosts["onset"].notna()]
-    if hit.empty:
-        return pd.DataFrame({"host": [], "days": [], "back": []})
-    last = coverage.groupby("host")["end"].max().reindex(hit["host"]).set_axis(hit.index)
-    last = last.fillna(coverage["end"].max())
-    back = hit["recovered_at"].notna() & (hit["status"] != "still_failing")
-    until = hit["recovered_at"].where(back, last)
-    days = (until - hit["onset"]).dt.total_seconds() / 86_400
-    table = pd.DataFrame({"host": hit["host"], "days": days.clip(lower=0), "back": back})
-    return table.loc[table["days"].notna()].reset_index(drop=True)
+def _relapse_days(restoration: Restoration) -> np.ndarray[Any, Any]:
+    """Days from each host's first failure to each of its relapses, in order."""
+    again = restoration.relapses
+    onset = again["host"].map(restoration.times.set_index("host")["onset"])
+    return np.sort((again["start"] - onset).dt.total_seconds().to_numpy(np.float64) / 86_400)
 
 
-def _draw_curve(
-    ax: Axes,
-    curve: pd.DataFrame,
-    days: np.ndarray[Any, Any],
-    back: np.ndarray[Any, Any],
-) -> None:
-    end = float(days.max())
-    x = np.append(curve["day"], max(end, 1e-6))
-    share = np.append(curve["share"], curve["share"].iloc[-1])
-    low = curve["low"].ffill().to_numpy(dtype=np.float64)
-    high = curve["high"].ffill().to_numpy(dtype=np.float64)
+def _draw_band(ax: Axes, curve: pd.DataFrame, end: float) -> None:
+    low, high = (curve[name].ffill().to_numpy(np.float64) for name in ("low", "high"))
     ax.fill_between(
-        x,
+        np.append(curve["day"], max(end, 1e-6)),
         np.append(low, low[-1]),
         np.append(high, high[-1]),
         step="post",
@@ -96,51 +90,159 @@ def _draw_curve(
         alpha=0.15,
         linewidth=0,
     )
-    ax.step(x, share, where="post", color=c.FAIL.colour, linewidth=2.4)
-    gone = np.sort(days[back == 0])
-    level = share[np.searchsorted(curve["day"].to_numpy(), gone, side="right") - 1]
+
+
+def _draw_curve(ax: Axes, restoration: Restoration, way: str, end: float) -> None:
+    """Draw the steps of one curve, with a tick for each host that leaves it while out."""
+    curve, times = restoration.curve[restoration.curve["way"] == way], restoration.times
+    done, days = WAYS[way]
+    x, share = (curve[name].to_numpy(np.float64) for name in ("day", "share"))
+    look, style, label = LINES[way]
+    ax.step(
+        np.append(x, max(end, 1e-6)),
+        np.append(share, share[-1]),
+        where="post",
+        color=look.colour,
+        linestyle=style,
+        linewidth=2.4,
+        label=label,
+    )
+    gone = times.loc[~times[done], days].to_numpy(np.float64)
+    level = share[np.searchsorted(x, gone, side="right") - 1]
     ax.scatter(gone, level, marker="|", s=160, color=c.INK, linewidth=1.8, zorder=3)
+
+
+def _draw_relapses(ax: Axes, days: np.ndarray[Any, Any]) -> None:
+    if len(days):
+        floor = np.full(len(days), 0.02)
+        ax.scatter(
+            days,
+            floor,
+            marker=c.FAIL.marker,
+            s=70,
+            color=c.FAIL.colour,
+            linewidth=2,
+            zorder=4,
+            label="failed again",
+        )
+
+
+def _days_axis(ax: Axes, end: float) -> None:
     c.percent_axis(ax, "hosts still out")
     ax.set_xlim(0, max(end * 1.03, 0.1))
     ax.set_xlabel("days since the host's own first failure")
+    ax.legend(loc="upper right", ncols=3, bbox_to_anchor=(1, 1.1), borderaxespad=0)
 
 
-def _at_risk(ax: Axes, days: np.ndarray[Any, Any]) -> None:
-    """Write the denominator under the axis: hosts still out and still observed."""
+def _at_risk(ax: Axes, restoration: Restoration, relapses: np.ndarray[Any, Any]) -> None:
+    """Write the denominators under the axis: hosts still out and still observed, by curve."""
     low, high = ax.get_xlim()
     ticks = [float(t) for t in ax.get_xticks() if low <= t <= high]
-    c.counts_below(ax, ticks, {"still out, seen": [(days >= t).sum() for t in ticks]}, points=50)
+    rows: dict[str, Sequence[float]] = {"still out, seen": restoration.at_risk(ticks)}
+    if set(restoration.curve["way"]) > {"any"}:
+        rows["unfixed, seen"] = restoration.at_risk(ticks, way="fix")
+    if len(relapses):
+        rows["failed again so far"] = [int((relapses <= t).sum()) for t in ticks]
+    c.counts_below(ax, ticks, rows, points=50)
 
 
-def _recovery_words(
-    curve: pd.DataFrame, days: np.ndarray[Any, Any], back: np.ndarray[Any, Any]
-) -> tuple[str, str]:
-    out = int((back == 0).sum())
+def _recovery_words(restoration: Restoration) -> tuple[str, str]:
+    times, table = restoration.times, restoration.milestones
+    count, out = len(times), int((~times["back"]).sum())
+    known = table[table["way"] == "any"].set_index("share")["days"]
     tail = (
-        f"{out:,} of {len(days):,} {'was' if out == 1 else 'were'} still out at their last evidence"
+        f"{out:,} of {count:,} {'was' if out == 1 else 'were'} not back at their last evidence"
         if out
-        else f"all {len(days):,} recovered within {duration(float(days.max()))}"
+        else f"all {count:,} recovered within {in_words(float(known[1.0]))}"
     )
-    half, ninety = _reached(curve, 0.5), _reached(curve, 0.1)
-    if half is None:
-        return f"Fewer than half of the {w.many(len(days), 'host')} hit recovered; {tail}", ""
-    alt = f"Nine in ten by {duration(ninety)}" if ninety is not None else ""
+    if np.isnan(known[0.5]):
+        return f"Fewer than half of the {w.many(count, 'host')} hit recovered; {tail}", ""
+    alt = "" if np.isnan(known[0.9]) else f"Nine in ten by {in_words(float(known[0.9]))}"
+    half = in_words(float(known[0.5]))
+    return f"Half of the {w.many(count, 'host')} hit worked again after {half}; {tail}", alt
+
+
+# ---------------------------------------------------------------- hosts out by calendar
+
+
+@c.styled
+def hosts_out(
+    restoration: Restoration,
+    *,
+    marks: Mapping[str, pd.Timestamp] = MappingProxyType({}),
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw how many of the hosts hit are out, work again or are unknown, by calendar time.
+
+    Parameters
+    ----------
+    restoration
+        What `kitlib.measure_restoration` returned.
+    marks
+        Moments to mark, by name.
+    """
+    steps = restoration.calendar
+    if steps.empty:
+        return c.nothing(ax, "No host was hit, so none was ever out.")
+    ax = c.canvas(ax, bottom=1.5, top=1.5)
+    x = np.append(c.numbers(steps["time"]), c.number(max(restoration.last, steps["time"].max())))
+    hit = _stack(ax, x, steps)
+    again = c.numbers(restoration.relapses["start"])
+    if len(again):
+        below = np.full(len(again), -0.025 * hit)
+        style: dict[str, Any] = {"marker": c.FAIL.marker, "s": 70, "color": c.FAIL.colour}
+        ax.scatter(again, below, linewidth=2, zorder=4, label="failed again", **style)
+    c.time_axis(ax, float(x[0]), float(x[-1]))
+    c.draw_marks(ax, [c.Mark(w.plain(name, limit=40), time) for name, time in marks.items()])
+    ax.set_ylim(-0.05 * hit, 1.02 * hit)
+    ax.yaxis.set_major_locator(c.whole_numbers(6))
+    ax.set_ylabel("hosts that were hit")
+    ax.legend(loc="upper right", ncols=4, bbox_to_anchor=(1, 1.19), borderaxespad=0)
+    return c.finish(
+        ax,
+        title=_calendar_words(restoration),
+        caption=f"{w.many(len(restoration.times), 'host')} hit; a host counts as out from its first "
+        "failure to the success that confirms it works, nights and weekends included. Not known "
+        "any more: its logs end while it is out, or a cure came that nobody has tried enough.",
+    )
+
+
+def _stack(ax: Axes, x: np.ndarray[Any, Any], steps: pd.DataFrame) -> float:
+    """Fill out, unknown and working hosts one on the other; return how many were hit."""
+    floor = np.zeros(len(x))
+    for name, look, label in (
+        ("out", c.FAIL, "out"),
+        ("unknown", c.NO_DATA, "not known any more"),
+        ("working", c.OK, "works again"),
+    ):
+        top = floor + np.append(steps[name], steps[name].iloc[-1])
+        ax.fill_between(
+            x,
+            floor,
+            top,
+            step="post",
+            facecolor=look.colour,
+            alpha=0.35 if look is c.OK else 0.85,
+            hatch="///" if look is c.NO_DATA else None,
+            edgecolor="white",
+            linewidth=0,
+            label=label,
+        )
+        floor = top
+    return float(floor.max())
+
+
+def _calendar_words(restoration: Restoration) -> str:
+    steps = restoration.calendar
+    peak, end = steps.iloc[int(steps["out"].argmax())], steps.iloc[-1]
+    again = int(end["relapses"])
+    fell = f"; {w.many(again, 'relapse')}" if again else ""
     return (
-        f"Half of the {w.many(len(days), 'host')} hit worked again after {duration(half)}; {tail}",
-        alt,
+        f"At most {w.many(int(peak['out']), 'host')} out at once ({w.day(peak['time'])}); at the "
+        f"end {int(end['out']):,} out, {int(end['working']):,} working again"
+        + (f", {int(end['unknown']):,} not known" if end["unknown"] else "")
+        + fell
     )
-
-
-def _reached(curve: pd.DataFrame, share: float) -> float | None:
-    below = curve.loc[curve["share"] <= share, "day"]
-    return float(below.iloc[0]) if len(below) else None
-
-
-def duration(days: float) -> str:
-    """Write a span for a title: ``'5 hours'``, ``'4.2 days'``."""
-    if days < 2:
-        return w.many(round(days * 24), "hour")
-    return f"{days:.1f} days"
 
 
 # ---------------------------------------------------------------- suspects
@@ -276,7 +378,7 @@ class Cost(Protocol):
 
     @property
     def attempts_lost(self) -> int:
-        """Attempts that ended with the symptom."""
+        """Sessions that the hosts would have had."""
 
     @property
     def user_hours_lost(self) -> Sequence[float]:
@@ -329,7 +431,7 @@ def cost(impact: Cost, hosts: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     return c.finish(
         ax,
         title=f"{estimate:,.0f} user-hours lost [{low:,.0f} to {high:,.0f}] on "
-        f"{w.many(impact.hosts_affected, 'host')}, with {impact.attempts_lost:,} failed attempts",
+        f"{w.many(impact.hosts_affected, 'host')}, with {impact.attempts_lost:,} attempts lost",
         alt=f"The host hit hardest lost {value[0]:,.1f} hours",
         caption=f"{w.many(len(lost), 'host')} with hours lost{left_out}. Lines: 90 % intervals. Hours are an estimate from the logs, not a count of complaints.",
     )

@@ -20,7 +20,7 @@ from __future__ import annotations
 import csv
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
@@ -55,12 +55,17 @@ class Explanation:
         ``servicing``, ``general``; empty if the kit cannot say.
     text
         One sentence in the kit's own words; empty if there is none.
+    about
+        ``certificate`` or ``credentials`` (name, password or shared key, of the user or the
+        machine) where the code is about one of them whatever its kind; else empty. That 13801 is
+        about a certificate is a rule of thumb from the field, not in the headers.
     """
 
     code: str
     symbol: str
     kind: str
     text: str
+    about: str = ""
 
 
 def label(build: int, revision: int) -> str:
@@ -207,7 +212,7 @@ def explain(code: str) -> Explanation:
     if found is None and usual.startswith(_WIN32_FACILITY):
         inner = _codes().get(str(int(usual[len(_WIN32_FACILITY) :], 16)))
         if inner is not None:
-            return Explanation(usual, inner.symbol, inner.kind, inner.text)
+            return replace(inner, code=usual)
     return found or Explanation(usual, "", "", "")
 
 
@@ -287,6 +292,8 @@ def _revisions() -> Mapping[str, tuple[tuple[int, int], ...]]:
 @cache
 def _codes() -> Mapping[str, Explanation]:
     return {
-        row["code"]: Explanation(row["code"], row["symbol"], row["class"], row["text"])
+        row["code"]: Explanation(
+            row["code"], row["symbol"], row["class"], row["text"], row["about"]
+        )
         for row in _read_csv("codes.csv")
     }

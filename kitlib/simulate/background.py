@@ -19,7 +19,6 @@ from kitlib.simulate.dice import Dice
 from kitlib.simulate.events import (
     SERVICE_STORE,
     SERVICE_UPDATE,
-    app_notes,
     filetime,
     installed,
     offered,
@@ -28,6 +27,7 @@ from kitlib.simulate.events import (
 )
 from kitlib.simulate.evtx import Typed
 from kitlib.simulate.notes import Note, u32
+from kitlib.simulate.products import app_notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,6 +137,37 @@ def _all(world: World, host: HostWorld) -> Iterator[Note]:
         yield Note("logged_on", start + host.dice(f"logon {start}").pause(40, 900), data)
 
 
+def policy_notes(world: World, host: HostWorld) -> Iterator[Note]:
+    """Yield the refreshes of Group Policy: most find nothing new, now and then all hosts do.
+
+    Not part of `background_notes`: an office without a domain has none of them, and worlds written
+    before they were known stay as they are.
+    """
+    dice = host.dice("policy")
+    news = [day for day in _days(world) if Dice(0, "policy", day.isoformat()).happens(0.07)]
+    fresh = [world.window.utc(day) + timedelta(hours=9) for day in news]
+    time, met = world.start + dice.pause(300, 7000), world.start
+    while time < world.end:
+        if host.presence.on(time):
+            changed = any(met < moment <= time for moment in fresh)
+            yield _policy(world, time, dice, changed=changed)
+            met = time
+        time += dice.pause(5400, 7200)
+
+
+def _policy(world: World, time: datetime, dice: Dice, *, changed: bool) -> Note:
+    data: dict[str, Value] = {
+        "SupportInfo1": u32(1),
+        "SupportInfo2": u32(4220),
+        "ProcessingMode": u32(0),
+        "ProcessingTimeInMilliseconds": u32(dice.whole(80, 2900)),
+        "DCName": rf"\\DC01.{world.scenario.office.domain}",
+    }
+    if changed:
+        data["NumberOfGroupPolicyObjects"] = u32(dice.whole(1, 3))
+    return Note("policy_new" if changed else "policy_kept", time, data)
+
+
 def user_sid(host: HostWorld) -> str:
     """Return the SID of a host's user, as text."""
     return (
@@ -155,7 +186,7 @@ def _routine(routine: Routine, dice: Dice) -> Iterator[Note]:
 def _system_day(world: World, host: HostWorld, day: datetime, dice: Dice) -> Iterator[Note]:
     start, end = world.window.utc(day), world.window.utc(day + timedelta(days=1))
     much = host.host.habits.noise
-    noon = start + timedelta(hours=12, seconds=dice.between(0, 2))
+    noon = world.window.utc(day + timedelta(hours=12, seconds=dice.between(0, 2)))
     yield uptime_note(world, host, noon, _uptime(host, noon))
     for _ in range(dice.count(7 * much)):
         yield _clock(dice.moment(start, end), dice)

@@ -16,7 +16,7 @@ from kitlib.simulate.dice import Dice
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from kitlib.simulate.scenario import Act, Host, Package, Scenario
+    from kitlib.simulate.vocabulary import Act, Host, Package, Scenario
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 _APART = timedelta(hours=3)
@@ -80,8 +80,10 @@ class Deeds:
     def packages(self, time: datetime) -> set[str]:
         """Return the names of the packages in effect at `time`."""
         names: set[str] = set()
+        wiped = self.reimaged if self.reimaged and self.reimaged <= time else None
         for change in self.changes:
-            if change.package and change.effective and change.effective <= time:
+            lost = wiped and change.effective and change.effective < wiped
+            if change.package and change.effective and change.effective <= time and not lost:
                 (names.add if change.do == "install" else names.discard)(change.package.name)
         return names
 
@@ -106,7 +108,10 @@ def perform(scenario: Scenario, host: Host, name: str, *, seed: int) -> Deeds:
     seed
         Seed of the world.
     """
-    timed = _timed(scenario, host, Dice(seed, name, "acts"))
+    timed = [
+        (at, replace(act, also=_offered(act, name, seed)))
+        for at, act in _timed(scenario, host, Dice(seed, name, "acts"))
+    ]
     changes, stops = _sessions(scenario, host, timed, Dice(seed, name, "sessions"))
     casual = _casual_stops(scenario, host, Dice(seed, name, "restarts"))
     last = scenario.window.utc(scenario.window.end) - timedelta(minutes=2)
@@ -139,6 +144,11 @@ def _timed(scenario: Scenario, host: Host, dice: Dice) -> list[tuple[datetime, A
         if not spared:
             out.append((scenario.window.utc(local), act))
     return sorted(out, key=lambda pair: pair[0])
+
+
+def _offered(act: Act, name: str, seed: int) -> tuple[str, ...]:
+    """Return the packages that go along on this host: the same ones whenever they are offered."""
+    return tuple(p for p in act.also if Dice(seed, name, "also", p).happens(act.also_share))
 
 
 def _away(

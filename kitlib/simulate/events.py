@@ -1,7 +1,8 @@
 """What happened to a host → the records Windows writes about it, as notes.
 
 The VPN client's chains (RasClient, Application log), the restart chain (User32, EventLog,
-Kernel-General; System log) and installs and removals (WindowsUpdateClient, Servicing, WUSA).
+Kernel-General; System log) and installs and removals (WindowsUpdateClient, Servicing, WUSA; of
+drivers UserPnp, of applications MsiInstaller and the services they bring).
 Order and gaps follow real logs: an update's "installed" record comes minutes after the boot that
 brought it into effect, sometimes a second time a day later. Nothing here is left to the analysis:
 this file does not know which change is guilty.
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from kitlib.simulate.dice import Dice
 from kitlib.simulate.evtx import Typed, UserData, Value, ticks
 from kitlib.simulate.notes import Note, Payload, u32
+from kitlib.simulate.products import device_notes, product_notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -96,7 +98,7 @@ def _chain(  # noqa: PLR0913, PLR0917  # everything a chain states
 ) -> Iterator[Note]:
     connection, user = f"{{{attempt.connection}}}", world.account(host)
     profile = world.scenario.office.profile
-    device = _device(world, host, port)
+    device = _line(world, host, port)
     payloads = {
         "dial_started": [connection, user, "VPN", "per-user", profile, _settings(host)],
         "dial_trying": [connection, user, profile, device],
@@ -132,7 +134,7 @@ def _settings(host: HostWorld) -> str:
     return "\r\n".join(lines)
 
 
-def _device(world: World, host: HostWorld, port: int) -> str:
+def _line(world: World, host: HostWorld, port: int) -> str:
     tunnel = host.host.habits.tunnel
     lines = [
         f"Server address/Phone Number = {world.scenario.office.server}",
@@ -212,9 +214,12 @@ def _started(host: HostWorld, boot: Boot) -> Mapping[str, Value]:
 
 
 def uptime_note(world: World, host: HostWorld, time: datetime, seconds: int) -> Note:
-    """Return an EventLog 6013; its seventh string holds the bias and name of the time zone."""
+    """Return an EventLog 6013; its seventh string holds the bias and name of the time zone.
+
+    Real records state the bias without summer time all year round.
+    """
     window = world.window
-    bias = -int(window.offset(window.local(time)).total_seconds() // 60)
+    bias = -min([window.utc_offset_minutes, *(s.utc_offset_minutes for s in window.shifts)])
     strings = ["", "", "", "", str(seconds), "60", f"{bias} {window.zone}"]
     build = host.branch.build
     listed = [
@@ -258,7 +263,10 @@ def update_notes(host: HostWorld) -> Iterator[Note]:
         if change.do == "reimage":
             continue
         if change.package and change.package.kind == "application":
-            yield from app_notes(change.started, change.package.label, change.package.maker, dice)
+            yield from product_notes(host, change, change.package, number, dice)
+        elif change.package and change.package.kind == "driver":
+            yield from device_notes(change, change.package, host.dice(f"device {number}"))
+            yield from _install(host, change, dice) if change.do == "install" else ()
         elif change.do == "uninstall":
             yield from _removal(host, change, dice)
         else:
@@ -437,17 +445,3 @@ def _state(host: HostWorld, name: str, state: str) -> dict[str, Value]:
 def _cbs(root: str, kb: str, fields: Mapping[str, Value]) -> UserData:
     data: dict[str, Value] = {"PackageIdentifier": kb, **fields}
     return UserData(root=root, namespace=SETUP_NAMESPACE, fields=data)
-
-
-def app_notes(time: datetime, product: str, maker: str, dice: Dice) -> Iterator[Note]:
-    """Yield the MsiInstaller records of one product's install."""
-    process = str(dice.whole(1200, 19000))
-    package = rf"C:\Windows\Installer\{dice.guid()[:8].lower()}.msi"
-    code = f"{{{dice.guid()}}}".encode()
-    name, _, version = product.rpartition(" ")
-    data = [name, version, "1033", "0", maker, "(NULL)", ""]
-    yield Note("app_begin", time, [package, process, "(NULL)", "(NULL)", "(NULL)", "(NULL)", ""])
-    done = time + dice.pause(8, 90)
-    yield Note("app_installed", done, data, binary=code)
-    end = done + timedelta(milliseconds=dice.between(5, 60))
-    yield Note("app_end", end, [package, process, "(NULL)", "(NULL)", "(NULL)", "(NULL)", ""])

@@ -1,6 +1,6 @@
 """Write a simulated fleet: hosts as folders with real event logs and update dumps, and the truth.
 
-The way through: `scenario` (what may happen) → `world` (what did happen) → `events`,
+The way through: `scenario` (what may happen, in the words of `vocabulary`) → `world` (what did happen) → `events`,
 `background`, `updates`, `gateway` (what is written about it) → `logs` (files and their defects) →
 `handed` (how they come) → `truth`.
 The analysis is never imported: the two know each other only by the files.
@@ -16,9 +16,10 @@ from kitlib.errors import UsageError
 from kitlib.simulate.gateway import GATEWAY_LOGS
 from kitlib.simulate.handed import HANDED_OVER
 from kitlib.simulate.logs import Log, write_logs
-from kitlib.simulate.scenario import Scenario, list_scenarios, load_scenario
+from kitlib.simulate.scenario import list_scenarios, load_scenario
 from kitlib.simulate.truth import truth
 from kitlib.simulate.updates import WRITERS
+from kitlib.simulate.vocabulary import Scenario
 from kitlib.simulate.world import HostWorld, World, grow
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Scenario", "list_scenarios", "load_scenario", "simulate"]
 
 
-def simulate(scenario: str | Path, *, seed: int, out: Path) -> Path:
+def simulate(scenario: str | Path, *, seed: int, out: Path, hosts: int | None = None) -> Path:
     """Write a scenario's evidence folder.
 
     Parameters
@@ -39,6 +40,8 @@ def simulate(scenario: str | Path, *, seed: int, out: Path) -> Path:
         Any whole number; the same seed gives the same bytes.
     out
         Folder to write; it is created, and must be empty if it exists.
+    hosts
+        Number of hosts, instead of the `fleet` that the scenario states.
 
     Returns
     -------
@@ -50,11 +53,11 @@ def simulate(scenario: str | Path, *, seed: int, out: Path) -> Path:
     UsageError
         If there is no such scenario, or `out` is not empty.
     ScenarioError
-        If the scenario's file says something wrong.
+        If the scenario's file says something wrong, or cannot have that many hosts.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} is not an empty folder: choose another one to write into")
-    world = grow(load_scenario(scenario), seed=seed)
+    world = grow(load_scenario(scenario, hosts), seed=seed)
     out.mkdir(parents=True, exist_ok=True)
     logs = {host.name: _write_host(world, host, out) for host in world.hosts}
     if world.scenario.office.gateway_log:

@@ -20,7 +20,7 @@ from kitlib.simulate.events import dial_notes, filetime, restart_notes, rollback
 from kitlib.simulate.evtx import Event, UserData, break_chunk, encode_log, ticks, truncate
 from kitlib.simulate.exports_xml import wevtutil_xml
 from kitlib.simulate.notes import Note, Shape, shapes, u32
-from kitlib.simulate.scenario import LOGS, Defect
+from kitlib.simulate.vocabulary import LOGS, Defect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -89,17 +89,13 @@ def _place(note: Note) -> datetime:
     return note.place or note.time
 
 
-def _defects(world: World, host: HostWorld, *kinds: str, log: str = "") -> list[Defect]:
-    return [
-        defect
-        for defect in world.scenario.defects
-        if defect.host == host.name and defect.kind in kinds and log in ("", defect.log)
-    ]
+def _defects(host: HostWorld, *kinds: str, log: str = "") -> list[Defect]:
+    return [defect for defect in host.defects if defect.kind in kinds and log in ("", defect.log)]
 
 
 def _cleared(world: World, host: HostWorld) -> Iterator[Note]:
     """Yield what System records of a log cleared and of a wrong clock set right."""
-    for defect in _defects(world, host, "cleared"):
+    for defect in _defects(host, "cleared"):
         fields = {
             "SubjectUserName": host.user,
             "SubjectDomainName": world.scenario.office.netbios,
@@ -108,7 +104,7 @@ def _cleared(world: World, host: HostWorld) -> Iterator[Note]:
         }
         data = UserData(root="LogFileCleared", namespace=EVENTLOG_NAMESPACE, fields=fields)
         yield Note("log_cleared", _when(world, defect), data)
-    for defect in _defects(world, host, "clock"):
+    for defect in _defects(host, "clock"):
         if defect.until:
             right = world.window.utc(defect.until)
             wrong = filetime(right + timedelta(minutes=defect.minutes))
@@ -122,7 +118,7 @@ def _when(world: World, defect: Defect) -> datetime:
 
 def _skewed(world: World, host: HostWorld, note: Note) -> Note:
     """Give a record the time of the host's wrong clock; the order of writing stays right."""
-    for defect in _defects(world, host, "clock"):
+    for defect in _defects(host, "clock"):
         until = world.window.utc(defect.until) if defect.until else world.end
         if _when(world, defect) <= _place(note) < until:
             wrong = timedelta(minutes=defect.minutes)
@@ -139,8 +135,8 @@ def _write(world: World, host: HostWorld, name: str, notes: Sequence[Note]) -> L
     content = _encoded(world, host, name, kept, first)(write)
     copies = _copies(world, host, name, kept, first)
     lost = [Loss(file=f"{name}.evtx", kind="rolled", records=gone, before=begins)] if gone else []
-    content, hurt = _hurt(world, host, name, content)
-    if _defects(world, host, "missing", log=name):
+    content, hurt = _hurt(host, name, content)
+    if _defects(host, "missing", log=name):
         content, kept = b"", []
         lost, hurt = [Loss(file=f"{name}.evtx", kind="missing", records=len(notes))], []
     readable = _readable(kept, first, hurt)
@@ -184,7 +180,7 @@ def _copies(
 ) -> tuple[tuple[str, bytes], ...]:
     """Export a log a second time, at an earlier moment: the same records in another file."""
     out = []
-    for number, defect in enumerate(_defects(world, host, "duplicated", log=name), 1):
+    for number, defect in enumerate(_defects(host, "duplicated", log=name), 1):
         until = world.window.utc(defect.at) if defect.at else world.end
         early = [note for note in notes if _place(note) < until]
         copy = _encoded(world, host, name, early, first)(encode_log)
@@ -210,7 +206,7 @@ def _first_id(world: World, host: HostWorld, name: str) -> int:
 
 
 def _begins(world: World, host: HostWorld, name: str) -> datetime:
-    moments = [_when(world, d) for d in _defects(world, host, "rolled", "cleared", log=name)]
+    moments = [_when(world, d) for d in _defects(host, "rolled", "cleared", log=name)]
     return max([*moments, host.deeds.reimaged or OLDEST])
 
 
@@ -250,11 +246,13 @@ def _process(host: HostWorld, shape: Shape, number: int) -> tuple[int | None, in
     return (base, 8 * (number % 40)) if base < 100 else (base + salt, 3000 + number % 500 * 4)
 
 
-def _hurt(world: World, host: HostWorld, name: str, content: bytes) -> tuple[bytes, list[Loss]]:
+def _hurt(host: HostWorld, name: str, content: bytes) -> tuple[bytes, list[Loss]]:
     """Damage a file and say which records that takes away."""
     losses = []
-    for defect in _defects(world, host, "damaged", "cut", log=name):
+    for defect in _defects(host, "damaged", "cut", log=name):
         start = HEADER + CHUNK * defect.chunk
+        if defect.hosts and start + CHUNK > len(content):
+            continue  # drawn for a host whose log is too small
         if start + CHUNK > len(content):
             chunks = (len(content) - HEADER) // CHUNK
             raise ScenarioError(f"{host.name}: {name} has {chunks} chunks, none is {defect.chunk}")

@@ -9,7 +9,8 @@ Keys of the document
     What this is. Times are UTC with ``Z``.
 ``verdict``
     ``status``, ``changes`` (all labels of the guilty change that were in effect on some host),
-    ``competing``.
+    ``competing``. A family of worlds also has ``known`` (false where the fleet is too small for
+    its design to let the verdict be known) and ``also_right`` (further statuses that are right).
 ``onset``
     First attempt that the guilty fault broke, anywhere.
 ``hosts``
@@ -18,14 +19,18 @@ Keys of the document
     by what happened instead), ``visible_…`` the same as far as the evidence still shows the
     outcome. ``exposure`` lists [from, to] of the guilty change in effect (to is null at the end),
     ``sessions_lost`` the sessions the host's user would have begun while the fault was active (the
-    mean over 40 lives without it) less those that came up nevertheless, ``onset`` the first visible failure of that kind, ``cured_at`` the end of the last broken span,
-    ``recovered_at`` the first visible success after it. ``user_hours_lost`` are the hours of the
+    mean over 40 lives without it) less those that came up nevertheless, ``onset`` the first
+    visible failure of that kind, ``cured_at`` the end of the last broken span, ``recovered_at`` the
+    first visible success after it. An agent's dials (faults of kind 'logged') are attempts and
+    ``other_failures``, never ``failures``: nobody loses anything by them. A family of worlds also
+    has ``oracle_confidence`` (see `kitlib.simulate.oracle`; null where no cure follows failures). ``user_hours_lost`` are the hours of the
     user's working time (his shifts, without days away) between the first such failure, seen or
     not, and `recovered_at` (or the end) during which the fault was active on his host.
 ``impact``
     Sums over the hosts whose failures the evidence shows.
 ``defects``
-    What is wrong with the evidence: file, kind, records lost, their ids.
+    What is wrong with the evidence: file, kind, records lost, their ids. Where nothing is lost but
+    something is said wrongly (a clock, a dump), ``at`` and ``minutes`` instead, and no file.
 """
 
 from __future__ import annotations
@@ -34,15 +39,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from kitlib.simulate.oracle import SURE, confidence_works
+from kitlib.simulate.usage import union
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kitlib.simulate.logs import Log, Loss
-    from kitlib.simulate.scenario import Scenario
     from kitlib.simulate.usage import Attempt, Span
+    from kitlib.simulate.vocabulary import Defect, Fault, Habits
     from kitlib.simulate.world import HostWorld, World
 
 SCHEMA: Final = "kitlib.truth/1"
+FALSE: Final = ("clock", "stale_dump", "wrong_dump")
+"""Defects that lose nothing and say something wrong."""
 BLAMELESS: Final = ("not_supported", "insufficient")
 """Verdicts that name no change (contract)."""
 
@@ -58,7 +68,12 @@ class Story:
     broken: tuple[Attempt, ...]
     broken_seen: tuple[Attempt, ...]
     covered: bool
+    agents: frozenset[str]
+    """Names of faults whose dials are an agent's."""
     end: datetime
+    habits: Habits
+    last: Fault | None
+    """The main fault that was active last."""
 
     @property
     def cured(self) -> datetime | None:
@@ -71,14 +86,22 @@ class Story:
         cured = self.cured
         return tuple(a for a in self.seen if cured and a.start >= cured and a.outcome == "success")
 
+    @property
+    def sure(self) -> float | None:
+        """How sure anybody could be that the host works since the cure; None without one."""
+        cured = self.cured
+        if cured is None or self.last is None:
+            return None
+        since = (a for a in self.seen if a.start >= cured and a.fault not in self.agents)
+        return confidence_works(since, self.habits, self.last)
+
 
 def truth(world: World, logs: Mapping[str, Sequence[Log]]) -> dict[str, Any]:
     """Return the document; `logs` are the written logs by host name."""
-    blamed = guilty(world.scenario)
+    blamed = world.scenario.guilty
     stories = {host.name: story(world, host, logs[host.name]) for host in world.hosts}
     hosts = [_host(world, host, stories[host.name], blamed=blamed) for host in world.hosts]
     first = [s.broken_seen[0].start for s in stories.values() if s.broken_seen]
-    verdict = world.scenario.verdict
     return {
         "schema": SCHEMA,
         "scenario": world.scenario.name,
@@ -86,38 +109,46 @@ def truth(world: World, logs: Mapping[str, Sequence[Log]]) -> dict[str, Any]:
         "incident": world.scenario.incident,
         "seed": world.seed,
         "window": {"start": stamp(world.start), "end": stamp(world.end)},
-        "verdict": {
-            "status": verdict.status,
-            "changes": _named(world),
-            "competing": list(verdict.competing),
-        },
+        "verdict": _verdict(world),
         "onset": stamp(min(first)) if first else None,
         "hosts": hosts,
         "impact": _impact(hosts),
         "defects": [
-            {"host": host.name, **_loss(loss)}
+            {"host": host.name, **defect}
             for host in world.hosts
-            for log in logs[host.name]
-            for loss in log.losses
+            for defect in (
+                *(_loss(loss) for log in logs[host.name] for loss in log.losses),
+                *(_falsehood(world, defect) for defect in host.defects if defect.kind in FALSE),
+            )
         ],
     }
 
 
-def guilty(scenario: Scenario) -> bool:
-    """Return whether a change is to blame in this scenario."""
-    return any(fault.kind == "change" for fault in scenario.faults)
+def _verdict(world: World) -> dict[str, Any]:
+    verdict = world.scenario.verdict
+    out: dict[str, Any] = {
+        "status": verdict.status,
+        "changes": _named(world),
+        "competing": list(verdict.competing),
+    }
+    if world.scenario.family or verdict.known_from:
+        out["known"] = len(world.hosts) >= verdict.known_from
+    if world.scenario.family or verdict.also_right:
+        out["also_right"] = list(verdict.also_right)
+    return out
 
 
 def story(world: World, host: HostWorld, logs: Sequence[Log]) -> Story:
     """Return what happened to a host with respect to the main fault."""
-    kind = "change" if guilty(world.scenario) else "world"
-    names = {fault.name for fault in world.scenario.faults if fault.kind == kind}
+    names = {fault.name for fault in world.scenario.main_faults}
+    spells = [spell for spell in host.broken if spell[2] in names]
+    last = max(spells, key=lambda spell: spell[1])[2] if spells else ""
     application = next(log for log in logs if log.name == "Application")
     tries = [(i, a) for i, a in enumerate(host.attempts) if a.outcome != "cancelled"]
     seen = tuple(a for i, a in tries if i in application.visible)
     relevant = host.exposures or ((world.start, world.end),)
     return Story(
-        spans=tuple((low, high) for low, high, name in host.broken if name in names),
+        spans=tuple(union((low, high) for low, high, _ in spells)),
         exposures=host.exposures,
         tries=tuple(a for _, a in tries),
         seen=seen,
@@ -126,7 +157,10 @@ def story(world: World, host: HostWorld, logs: Sequence[Log]) -> Story:
         covered=any(_overlap(span, (application.begins, world.end)) for span in relevant)
         if application.begins
         else False,
+        agents=frozenset(f.name for f in world.scenario.faults if f.kind == "logged"),
         end=world.end,
+        habits=host.host.habits,
+        last=next((f for f in world.scenario.faults if f.name == last), None),
     )
 
 
@@ -139,8 +173,9 @@ def status(host: HostWorld, told: Story, *, blamed: bool) -> tuple[str, str | No
 
     Notes
     -----
-    `unconfirmed` here means that no success at all is visible after the cure; where few are, see
-    ``successes_since_cure`` of the document.
+    `unconfirmed` where a change is to blame means that nobody could be sure from the visible tries
+    since the cure, even who knew the simulator's rates (`kitlib.simulate.oracle`); elsewhere that
+    no success at all is visible after it.
     """
     if _cannot_tell(told):
         return "no_data", None
@@ -148,9 +183,9 @@ def status(host: HostWorld, told: Story, *, blamed: bool) -> tuple[str, str | No
         return "not_affected", None
     if told.cured is None:
         return ("pending_reboot" if _pending(host) else "still_failing"), None
-    if not told.successes_since:
+    if not told.successes_since or (blamed and (told.sure or 0.0) < SURE):
         return "unconfirmed", None
-    by = _cure(host, told.cured) if blamed else "other"
+    by = _cure(host, told, told.cured) if blamed else "other"
     return ("recovered" if by == "fix" or not blamed else "workaround_only"), by
 
 
@@ -173,12 +208,19 @@ def _pending(host: HostWorld) -> bool:
     )
 
 
-def _cure(host: HostWorld, cured: datetime) -> str:
-    before = host.deeds.revision(cured - timedelta(seconds=1))
-    after = host.deeds.revision(cured)
-    if after == before:
-        return "other"
-    return "fix" if after > before else "uninstall"
+def _cure(host: HostWorld, told: Story, cured: datetime) -> str:
+    """Return what ended the failures: a package that went, a build that came, or nothing seen.
+
+    A host that was helped by something else first and has a later build in the end is fixed.
+    """
+    deeds, earlier = host.deeds, cured - timedelta(seconds=1)
+    guilty_package = told.last.package if told.last else ""
+    if guilty_package in deeds.packages(earlier) - deeds.packages(cured):
+        return "uninstall"
+    before, after = deeds.revision(earlier), deeds.revision(cured)
+    if deeds.revision(told.end) > before:
+        return "fix"
+    return "other" if after == before else "uninstall"
 
 
 def _host(world: World, host: HostWorld, told: Story, *, blamed: bool) -> dict[str, Any]:
@@ -186,6 +228,7 @@ def _host(world: World, host: HostWorld, told: Story, *, blamed: bool) -> dict[s
     exposed_now = bool(told.exposures) and told.exposures[-1][1] >= world.end
     recovered = told.successes_since[0].start if by and told.successes_since else None
     affected = state not in ("not_affected", "no_data")
+    sure = told.sure if affected else None
     return {
         "host": host.name,
         "computer": world.fqdn(host),
@@ -193,7 +236,7 @@ def _host(world: World, host: HostWorld, told: Story, *, blamed: bool) -> dict[s
         "build": host.branch.build,
         "revision": host.deeds.revision(world.end),
         "status": state,
-        "at_risk": blamed and (exposed_now or state == "workaround_only"),
+        "at_risk": blamed and (exposed_now or _may_return(host, told, state)),
         "exposed_from": _first(told.exposures),
         "exposure": [[stamp(a), stamp(b) if b < world.end else None] for a, b in told.exposures],
         "onset": stamp(told.broken_seen[0].start) if affected else None,
@@ -208,7 +251,20 @@ def _host(world: World, host: HostWorld, told: Story, *, blamed: bool) -> dict[s
         "visible_attempts": len(told.seen),
         "visible_failures": len(told.broken_seen),
         "user_hours_lost": _hours(host, told, recovered),
+        **(
+            {"oracle_confidence": None if sure is None else round(sure, 6)}
+            if world.scenario.family
+            else {}
+        ),
     }
+
+
+def _may_return(host: HostWorld, told: Story, state: str) -> bool:
+    """Return whether what ended the failures was no fix, so that they can come back."""
+    cured = told.cured
+    if cured is None or state not in ("workaround_only", "unconfirmed"):
+        return False
+    return _cure(host, told, cured) != "fix"
 
 
 def _first(spans: Sequence[Span]) -> str | None:
@@ -260,8 +316,9 @@ def _changes(world: World) -> list[str]:
     labels: set[str] = set()
     for host in world.hosts:
         for low, high in host.exposures:
-            moments = [low, *(b.start for b in host.deeds.boots if low <= b.start < high)]
-            for fault in world.scenario.faults:
+            steps = {b.start for b in host.deeds.boots} | {c.effective for c in host.deeds.changes}
+            moments = [low, *(step for step in steps if step and low <= step < high)]
+            for fault in (f for f in world.scenario.faults if f.kind == "change"):
                 packages = {fault.package} & set().union(*map(host.deeds.packages, moments))
                 labels |= {world.scenario.package(name).label for name in packages}
                 for carrier in fault.carriers:
@@ -281,6 +338,19 @@ def _loss(loss: Loss) -> dict[str, Any]:
         "records_lost": loss.records,
         "record_ids": [loss.first_id, loss.last_id] if loss.last_id else None,
         "nothing_before": stamp(loss.before) if loss.before else None,
+    }
+
+
+def _falsehood(world: World, defect: Defect) -> dict[str, Any]:
+    """State a defect that takes nothing away but says something wrong."""
+    return {
+        "file": "",
+        "kind": defect.kind,
+        "records_lost": 0,
+        "record_ids": None,
+        "nothing_before": None,
+        "at": stamp(world.window.utc(defect.at)) if defect.at else None,
+        "minutes": defect.minutes,
     }
 
 

@@ -1,7 +1,8 @@
-"""What a simulated host's dumps list: its COM update history, and the hotfixes installed at the end.
+"""What a simulated host's dumps list: its COM update history, and the hotfixes installed.
 
-COM lists everything that ever ran, newest first; the hotfix lists only name what is installed now
-and know no time of day. `kitlib.simulate.update_dumps` knows the dialects, `WRITERS` which of them
+COM lists everything that ever ran, newest first; the hotfix lists only name what is installed when
+they are made, and know no time of day. They are made at the end of the window, a stale dump earlier;
+a history that is wrong states the installs of cumulative updates at other times than the logs. `kitlib.simulate.update_dumps` knows the dialects, `WRITERS` which of them
 a scenario can ask for. What each dump means to an analysis is not known here.
 """
 
@@ -14,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from kitlib.simulate import update_dumps
-from kitlib.simulate.background import routine_updates
+from kitlib.simulate.background import Routine, routine_updates
 from kitlib.simulate.dumps import UPDATE_SERVICE_ID
 from kitlib.simulate.dumps_history import STORE_SERVICE_ID
 from kitlib.simulate.events import INSTALL_ERROR, SERVICE_STORE, kb_of, title_of, update_guid
@@ -46,30 +47,44 @@ def history(world: World, host: HostWorld) -> list[Item]:
     -----
     Removals leave no row: whether ``wusa /uninstall`` writes one is not established.
     """
-    fresh = host.deeds.reimaged or world.start
-    rows = [_entry(host, change) for change in host.deeds.changes if change.do == "install"]
-    rows += [
-        Item(
-            time=routine.time,
-            title=routine.title,
-            client="Update;ScanForUpdates"
-            if routine.service == SERVICE_STORE
-            else "UpdateOrchestrator",
-            service=STORE_SERVICE_ID if routine.service == SERVICE_STORE else UPDATE_SERVICE_ID,
-        )
-        for routine in routine_updates(world, host)
+    until = exported(world, host)
+    wiped = host.deeds.reimaged
+    fresh = wiped if wiped and wiped < until else world.start
+    nothing, wrong = timedelta(0), _error(host)
+    rows = [
+        (_entry(host, change, until), wrong if change.revision is not None else nothing)
+        for change in host.deeds.changes
+        if change.do == "install" and not _is_application(change)
     ]
+    rows += [(_routine(routine), nothing) for routine in routine_updates(world, host)]
     rows += [
-        replace(_entry(host, change), time=failure, result=4, hresult=FAILED)
+        (replace(_entry(host, change, until), time=failure, result=4, hresult=FAILED), nothing)
         for change in host.deeds.changes
         for failure in change.failures
     ]
-    kept = [row for row in rows if fresh <= row.time < world.end]
+    kept = [replace(row, time=row.time + error) for row, error in rows if fresh <= row.time < until]
     return sorted(kept, key=lambda row: row.time, reverse=True)
 
 
-def _entry(host: HostWorld, change: Change) -> Item:
-    pending = change.effective is None
+def _is_application(change: Change) -> bool:
+    """Tell whether a change came by an installer of its own: Windows Update knows nothing of it."""
+    return change.package is not None and change.package.kind == "application"
+
+
+def exported(world: World, host: HostWorld) -> datetime:
+    """Return when the dumps of a host were made, UTC: at the end, or when they were last right."""
+    stale = [d.at for d in host.defects if d.kind == "stale_dump" and d.at]
+    return min([*map(world.window.utc, stale), world.end])
+
+
+def _error(host: HostWorld) -> timedelta:
+    """Return by how much the history is wrong about installs of cumulative updates."""
+    minutes = sum(d.minutes for d in host.defects if d.kind == "wrong_dump")
+    return timedelta(minutes=minutes)
+
+
+def _entry(host: HostWorld, change: Change, until: datetime) -> Item:
+    pending = change.effective is None or change.effective >= until
     return Item(
         time=change.staged.replace(microsecond=0),
         title=title_of(host, change),
@@ -79,8 +94,19 @@ def _entry(host: HostWorld, change: Change) -> Item:
     )
 
 
+def _routine(routine: Routine) -> Item:
+    store = routine.service == SERVICE_STORE
+    return Item(
+        time=routine.time,
+        title=routine.title,
+        client="Update;ScanForUpdates" if store else "UpdateOrchestrator",
+        service=STORE_SERVICE_ID if store else UPDATE_SERVICE_ID,
+    )
+
+
 def fixes(world: World, host: HostWorld) -> list[Fix]:
-    """Return what is installed at the end of the window: one cumulative update, and packages."""
+    """Return what is installed when the dumps are made: one cumulative update, and packages."""
+    until = exported(world, host)
     rows = [
         Fix(kb=h.kb, kind=h.kind, by=r"NT AUTHORITY\SYSTEM", day=h.installed)
         for h in host.branch.hotfixes
@@ -88,16 +114,18 @@ def fixes(world: World, host: HostWorld) -> list[Fix]:
     rows += [
         _fix(world, host, change, "Update")
         for change in host.deeds.changes
-        if change.package and change.package.kb and change.effective and change.do == "install"
+        if change.package and change.package.kb and change.do == "install"
+        if change.package.name in host.deeds.packages(until)
     ]
-    return [*rows, _cumulative(world, host)]
+    return [*rows, _cumulative(world, host, until)]
 
 
-def _cumulative(world: World, host: HostWorld) -> Fix:
+def _cumulative(world: World, host: HostWorld, until: datetime) -> Fix:
     """Return the cumulative update in effect, dated by the change that last led to it."""
-    number = host.deeds.revision(world.end)
+    number = host.deeds.revision(until)
     for change in reversed(host.deeds.changes):
-        if change.do == "install" and change.revision == number and change.effective:
+        current = change.do == "install" and change.revision == number
+        if current and change.effective and change.effective < until:
             return _fix(world, host, change, "Security Update")
     revision = host.branch.revision(number)
     day = revision.released + timedelta(days=2)
@@ -174,10 +202,11 @@ def wmic_table(world: World, host: HostWorld) -> bytes:
 def systeminfo(world: World, host: HostWorld) -> bytes:
     """``systeminfo > file`` in the language of the host's culture."""
     language = host.host.culture.partition("-")[0]
+    boots = [boot.start for boot in host.deeds.boots if boot.start < exported(world, host)]
     machine = update_dumps.Machine(
         os_name=f"Microsoft {host.branch.product}",
         version=f"10.0.{host.branch.build}",
-        boot=max(boot.start for boot in host.deeds.boots if boot.start < world.end),
+        boot=max(boots, default=host.started - timedelta(days=3)),
         domain=world.scenario.office.domain,
         language=language,
     )

@@ -8,9 +8,11 @@ event ids or files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +20,7 @@ from kitlib.simulate.dice import Dice
 
 if TYPE_CHECKING:
     from kitlib.simulate.deeds import Deeds
-    from kitlib.simulate.scenario import Habits, Window
+    from kitlib.simulate.vocabulary import Fault, Habits, Window
 
 Span = tuple[datetime, datetime]
 
@@ -54,6 +56,7 @@ SESSION_ENDS: Final[Mapping[int, float]] = MappingProxyType({631: 16.0, 828: 2.0
 ENDED_BY_RESTART: Final = 830
 ENDED_BY_SLEEP: Final = 833
 ENDED_BY_LINE: Final = 829
+_LOW: Final = itemgetter(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +74,24 @@ class Attempt:
     end_code: int = 0
 
 
+def union(spans: Iterable[Span]) -> list[Span]:
+    """Return spans in order of time, those that touch or overlap joined."""
+    out: list[Span] = []
+    for low, high in sorted(spans):
+        if out and low <= out[-1][1]:
+            out[-1] = (out[-1][0], max(high, out[-1][1]))
+        else:
+            out.append((low, high))
+    return out
+
+
 Judge = Callable[[datetime, Dice], tuple[int, str]]
 """Time of a try → (code, fault name) if something breaks it, else (0, '')."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presence:
-    """When a host is on and its user at work."""
+    """When a host is on and its user at work; all spans of a kind are in order and apart."""
 
     shifts: tuple[Span, ...]
     """Working hours of each working day, without days away."""
@@ -88,7 +102,12 @@ class Presence:
 
     def on(self, time: datetime) -> bool:
         """Return whether the host runs at `time`."""
-        return not any(a <= time < b for a, b in (*self.sleeps, *self.offs))
+        return not (_within(self.sleeps, time) or _within(self.offs, time))
+
+
+def _within(spans: Sequence[Span], time: datetime) -> bool:
+    before = bisect_right(spans, time, key=_LOW)
+    return before > 0 and time < spans[before - 1][1]
 
 
 def presence(window: Window, habits: Habits, deeds: Deeds, dice: Dice) -> Presence:
@@ -100,7 +119,7 @@ def presence(window: Window, habits: Habits, deeds: Deeds, dice: Dice) -> Presen
     shifts = list(_shifts(window, habits))
     sleeps = _sleeps(window, shifts, deeds, dice) if habits.power == "sleep" else []
     return Presence(
-        shifts=tuple(_without(shifts, deeds.away)), sleeps=tuple(sleeps), offs=tuple(offs)
+        shifts=tuple(_without(shifts, deeds.away)), sleeps=tuple(sleeps), offs=tuple(union(offs))
     )
 
 
@@ -177,6 +196,52 @@ def attempts(habits: Habits, here: Presence, judge: Judge, dice: Dice) -> tuple[
     return tuple(out)
 
 
+def agent_dials(
+    here: Presence, spans: Sequence[Span], *, per_day: float, fault: Fault, dice: Dice
+) -> Iterator[Attempt]:
+    """Yield the dials of an agent that logs more: all in vain, beside whatever the user does.
+
+    Parameters
+    ----------
+    here
+        When the host is on; the agent keeps to the hours of work.
+    spans
+        When the agent dials, UTC.
+    per_day
+        Mean number of dials of a whole working day.
+    fault
+        Its codes are what the dials fail with, its name what they state as their cause.
+    dice
+        A stream of its own, so that the user's dials stay as they are.
+    """
+    for shift in here.shifts:
+        for part in _inside(shift, spans):
+            length = (part[1] - part[0]) / (shift[1] - shift[0])
+            for _ in range(dice.count(per_day * length)):
+                dial = _vain(dice.moment(*part), fault, dice)
+                if here.on(dial.start) and here.on(dial.closed):
+                    yield dial
+
+
+def _inside(shift: Span, spans: Sequence[Span]) -> list[Span]:
+    both = [(max(shift[0], low), min(shift[1], high)) for low, high in spans]
+    return [part for part in both if part[0] < part[1]]
+
+
+def _vain(time: datetime, fault: Fault, dice: Dice) -> Attempt:
+    code = dice.weighted(fault.codes)
+    course = COURSES.get(code, _OTHER)
+    return Attempt(
+        start=time,
+        closed=time + dice.pause(course.low, course.high),
+        outcome="failure",
+        code=code,
+        stage=course.stage,
+        connection=dice.guid(),
+        fault=fault.name,
+    )
+
+
 def _day(  # noqa: PLR0913, PLR0917  # a day needs all of its circumstances
     shift: Span, wanted: int, habits: Habits, here: Presence, judge: Judge, dice: Dice
 ) -> list[Attempt]:
@@ -240,10 +305,18 @@ def _session(start: datetime, habits: Habits, here: Presence, dice: Dice) -> tup
     """Return when a session ends and why: by the user, the line, sleep or a restart."""
     end = start + timedelta(minutes=dice.near(*habits.session_minutes))
     code = dice.weighted(SESSION_ENDS)
-    ends = [(low, ENDED_BY_SLEEP) for low, _ in here.sleeps]
-    ends += [(low, ENDED_BY_RESTART) for low, _ in here.offs]
-    ends += [(drop, ENDED_BY_LINE) for drop in here.drops]
-    for low, reason in ends:
-        if start < low < end:
-            end, code = low - timedelta(seconds=2), reason
+    for moments, reason in (
+        (_next(here.sleeps, start), ENDED_BY_SLEEP),
+        (_next(here.offs, start), ENDED_BY_RESTART),
+        ([drop for drop in here.drops if start < drop][:1], ENDED_BY_LINE),
+    ):
+        for low in moments:
+            if low < end:
+                end, code = low - timedelta(seconds=2), reason
     return max(end, start + timedelta(seconds=1)), code
+
+
+def _next(spans: Sequence[Span], time: datetime) -> list[datetime]:
+    """Return the start of the first span that begins after `time`, if there is one."""
+    after = bisect_right(spans, time, key=_LOW)
+    return [span[0] for span in spans[after : after + 1]]

@@ -8,19 +8,24 @@ their true cause, and the spans in which a fault was active. `events` and `updat
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from kitlib.simulate.deeds import Deeds, perform
 from kitlib.simulate.dice import Dice
-from kitlib.simulate.usage import Attempt, Presence, Span, attempts, presence
+from kitlib.simulate.mishaps import defects_of
+from kitlib.simulate.spells import drawn, in_effect, spells
+from kitlib.simulate.usage import Attempt, Presence, Span, agent_dials, attempts, presence, union
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kitlib.simulate.scenario import Branch, Fault, Host, Scenario, Window
+    from kitlib.simulate.spells import Spell
     from kitlib.simulate.usage import Judge
+    from kitlib.simulate.vocabulary import Branch, Defect, Host, Scenario, Window
 
+Broken = tuple[datetime, datetime, str]
+"""Span in which a fault makes attempts fail, UTC, and the fault's name."""
 LIVES: Final = 40
 """Lives without the fault that give a host's expected sessions; the mean is good to about 2 %."""
 
@@ -39,11 +44,13 @@ class HostWorld:
     """Start of the window."""
     attempts: tuple[Attempt, ...]
     expected: float
-    """Sessions the user would have begun, on average, while a fault was active, without it."""
+    """Sessions the user would have begun, on average, while the main fault was active, without."""
     exposures: tuple[Span, ...]
     """Spans in which a change that carries the fault was in effect (guilty or not felt)."""
-    broken: tuple[tuple[datetime, datetime, str], ...]
+    broken: tuple[Broken, ...]
     """Spans in which a fault made attempts of this host fail, with the fault's name."""
+    defects: tuple[Defect, ...]
+    """What is wrong with this host's evidence; `at` is drawn, where it is to be."""
     rng: tuple[int, str]
     """Seed and name, for streams that only decide how things are written."""
 
@@ -95,6 +102,7 @@ def grow(scenario: Scenario, *, seed: int) -> World:
         Any whole number; the same seed gives the same world. Hosts are independent of each
         other: adding one changes no other.
     """
+    scenario = drawn(scenario, seed=seed)
     hosts = [
         _grow_host(scenario, host, name, seed)
         for host in scenario.hosts
@@ -106,9 +114,11 @@ def grow(scenario: Scenario, *, seed: int) -> World:
 def _grow_host(scenario: Scenario, host: Host, name: str, seed: int) -> HostWorld:
     deeds = perform(scenario, host, name, seed=seed)
     here = presence(scenario.window, host.habits, deeds, Dice(seed, name, "presence"))
-    broken = tuple(_broken(scenario, host, name, deeds, seed))
-    drops = {scenario.window.utc(f.start) for f in scenario.faults if f.kind == "world" and f.start}
-    here = replace(here, drops=tuple(sorted(drops & {low for low, _, _ in broken})))
+    active = tuple(spells(scenario, host, name, deeds, seed))
+    broken = tuple((s.low, s.high, s.fault.name) for s in active if s.fault.kind != "logged")
+    here = replace(here, drops=tuple(sorted({s.low for s in active if s.sudden})))
+    dials = attempts(host.habits, here, _judge(scenario, broken), Dice(seed, name, "attempts"))
+    agents = _agents(host, here, active, name, seed)
     return HostWorld(
         name=name,
         user=host.user or name.rpartition("-")[2].lower(),
@@ -117,17 +127,16 @@ def _grow_host(scenario: Scenario, host: Host, name: str, seed: int) -> HostWorl
         deeds=deeds,
         presence=here,
         started=scenario.window.utc(scenario.window.start),
-        attempts=attempts(
-            host.habits, here, _judge(scenario, broken), Dice(seed, name, "attempts")
-        ),
-        expected=_expected(host, here, broken, name, seed),
-        exposures=tuple(_exposures(scenario, host, deeds)),
+        attempts=tuple(sorted((*dials, *agents), key=lambda attempt: attempt.start)),
+        expected=_expected(scenario, host, here, broken, name=name, seed=seed),
+        exposures=tuple(union(_exposures(scenario, host, deeds))),
         broken=broken,
+        defects=tuple(defects_of(scenario, host, name, seed=seed)),
         rng=(seed, name),
     )
 
 
-def _judge(scenario: Scenario, broken: Sequence[tuple[datetime, datetime, str]]) -> Judge:
+def _judge(scenario: Scenario, broken: Sequence[Broken]) -> Judge:
     """Return who says whether a try fails: the first active fault whose dice fall against it."""
     faults = {fault.name: fault for fault in scenario.faults}
 
@@ -142,85 +151,48 @@ def _judge(scenario: Scenario, broken: Sequence[tuple[datetime, datetime, str]])
     return judge
 
 
-def _expected(
+def _expected(  # noqa: PLR0913  # everything a life depends on
+    scenario: Scenario,
     host: Host,
     here: Presence,
-    broken: Sequence[tuple[datetime, datetime, str]],
+    broken: Sequence[Broken],
+    *,
     name: str,
     seed: int,
 ) -> float:
-    """Return the mean number of sessions begun while broken, over lives without the fault."""
-    if not broken:
+    """Return the mean number of sessions begun under the main fault, over lives without it.
+
+    Where a change is to blame, what the world breaks besides breaks those lives as well.
+    """
+    main = {fault.name for fault in scenario.main_faults}
+    spans = union((low, high) for low, high, fault in broken if fault in main)
+    if not spans:
         return 0.0
+    others = _judge(scenario, [spell for spell in broken if spell[2] not in main])
+    here = here if scenario.guilty else replace(here, drops=())
     begun = 0
     for life in range(LIVES):
         dice = Dice(seed, name, "unhindered", str(life))
-        lived = attempts(host.habits, replace(here, drops=()), lambda _, __: (0, ""), dice)
+        lived = attempts(host.habits, here, others, dice)
         begun += sum(
-            a.outcome == "success" and any(low <= a.start < high for low, high, _ in broken)
+            a.outcome == "success" and any(low <= a.start < high for low, high in spans)
             for a in lived
         )
     return begun / LIVES
 
 
+def _agents(
+    host: Host, here: Presence, active: Sequence[Spell], name: str, seed: int
+) -> Iterator[Attempt]:
+    """Yield the dials that agents add where more is logged; who has no VPN has nothing to dial."""
+    faults = {spell.fault.name: spell.fault for spell in active if spell.fault.kind == "logged"}
+    for fault in faults.values() if host.habits.vpn else ():
+        spans = [(s.low, s.high) for s in active if s.fault.name == fault.name]
+        dice = Dice(seed, name, "logged", fault.name)
+        yield from agent_dials(here, spans, per_day=fault.per_day, fault=fault, dice=dice)
+
+
 def _exposures(scenario: Scenario, host: Host, deeds: Deeds) -> Iterator[Span]:
     for fault in scenario.faults:
         if fault.kind == "change":
-            yield from _in_effect(scenario, fault, host, deeds)
-
-
-def _broken(
-    scenario: Scenario, host: Host, name: str, deeds: Deeds, seed: int
-) -> Iterator[tuple[datetime, datetime, str]]:
-    for fault in scenario.faults:
-        dice = Dice(seed, name, "fault", fault.name)
-        susceptible, delay = (
-            dice.happens(fault.share),
-            timedelta(hours=dice.between(*fault.delay_hours)),
-        )
-        if not susceptible or host.habits.tunnel not in fault.tunnels:
-            continue
-        for low, high in _active(scenario, fault, host, deeds):
-            until = min(high, deeds.workaround or high) if fault.kind == "change" else high
-            if low + delay < until:
-                yield low + delay, until, fault.name
-
-
-def _active(scenario: Scenario, fault: Fault, host: Host, deeds: Deeds) -> Iterator[Span]:
-    if fault.kind == "change":
-        yield from _in_effect(scenario, fault, host, deeds)
-    elif fault.start and fault.end and (not fault.sites or host.habits.site in fault.sites):
-        yield scenario.window.utc(fault.start), scenario.window.utc(fault.end)
-
-
-def _in_effect(scenario: Scenario, fault: Fault, host: Host, deeds: Deeds) -> Iterator[Span]:
-    """Spans in which a revision or package that carries `fault` is in effect."""
-    moments = [scenario.window.utc(scenario.window.start)]
-    moments += sorted(
-        {b.start for b in deeds.boots} | {c.effective for c in deeds.changes if c.effective}
-    )
-    ends = [*moments[1:], scenario.window.utc(scenario.window.end)]
-    spans = [
-        (low, high)
-        for low, high in zip(moments, ends, strict=True)
-        if low < high and _carries(fault, host, deeds, low)
-    ]
-    yield from _joined(spans)
-
-
-def _carries(fault: Fault, host: Host, deeds: Deeds, time: datetime) -> bool:
-    revision = deeds.revision(time)
-    by_revision = any(
-        c.branch == host.branch and c.first <= revision < c.fixed for c in fault.carriers
-    )
-    return by_revision or (fault.package in deeds.packages(time) if fault.package else False)
-
-
-def _joined(spans: Sequence[Span]) -> list[Span]:
-    out: list[Span] = []
-    for low, high in spans:
-        if out and out[-1][1] == low:
-            out[-1] = (out[-1][0], high)
-        else:
-            out.append((low, high))
-    return out
+            yield from in_effect(scenario, fault, host, deeds)
