@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DEFINITIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "hosts_affected": "hosts that failed with the symptom while the change was in effect",
+        "hosts_affected": "hosts that failed with the symptom while what is held responsible was at work",
         "attempts_lost": "sessions those hosts would have had on average, by their own habit on "
         "their own working days, while the fault was active on them, less the sessions they had; "
         "failed tries and their retries are counted as failures, not here",

@@ -7,6 +7,7 @@ for no cause and changes no status.
 
 Every host is lived `kitlib.hours.SAMPLES` times: each draw has its own begin and end of work, its own
 days at work where that is in doubt, its own rate of sessions. The intervals are those of the draws.
+What is in doubt for all hosts alike is drawn once for all, so the error of a fleet's sum is known too.
 """
 
 from __future__ import annotations
@@ -96,8 +97,9 @@ def measure_losses(  # noqa: PLR0913, PLR0917  # one argument a table, as in the
     Returns
     -------
     pandas.DataFrame
-        The same with the columns `COLUMNS`: estimates with their 90 % intervals; zero for a host
-        that was not affected, missing for one of which nothing is known.
+        The same with the columns `COLUMNS`: estimates with their 90 % intervals, and each host's part
+        in the error of the fleet's sum; zero for a host that was not affected, missing for one of
+        which nothing is known.
 
     Notes
     -----
@@ -106,8 +108,13 @@ def measure_losses(  # noqa: PLR0913, PLR0917  # one argument a table, as in the
     the first success that confirms recovery. Where attempts before the first failure speak against
     the fault (`LIKELY`), it began later than the change. Where a host recovers without any change, it
     ended at some time between the last failure and that success. Where neither a change nor an
-    outage is known, it is active from each failure to the next success. For hosts still out the time
-    ends with the evidence: their own last record, or the fleet's where that is little later.
+    outage is known, it is active from each failure to some time before the next success. For hosts
+    still out the time ends with the evidence: their own last record, or the fleet's where that is
+    little later.
+
+    What no log shows is lost too. Where a log of attempts begins after the change, the missing of an
+    attempt says nothing: days count by the signs of the machine or by its weekdays, the fault began
+    as on the hosts whose logs tell, and its first failure is drawn from the habit.
 
     The hours are hours in which the service could not be relied on: where only some attempts fail,
     they count in full. The attempts are an expectation, sessions on average by habit, less those
@@ -115,7 +122,8 @@ def measure_losses(  # noqa: PLR0913, PLR0917  # one argument a table, as in the
 
     Assumes that users work through their day and would use the service as they did before. Fails
     where a machine has several users, and where the logs hold hardly any day without the fault:
-    then the habit is the fleet's.
+    then the habit is the fleet's. A host's clock that was wrong for a while moves its days, and
+    nothing here sets it right.
     """
     fleet = _gather(hosts, attempts, timeline, coverage, incident, cause)
     hit = hosts["onset"].notna().to_numpy() & (hosts["status"] != "no_data").to_numpy()
@@ -149,7 +157,7 @@ def _gather(  # noqa: PLR0913, PLR0917  # one argument a table
     days, cuts = _days(names, signs, last)
     since, by = hours.find_clock_change(days)
     if by:
-        clock = _Clock(since * hours.DAY, by)
+        clock = _Clock(since * hours.DAY + int(np.median(cuts)), by)
         signs = [Signs(*map(clock.on_one, own)) for own in signs]
         last = {name: int(clock.on_one(np.array([end]))[0]) for name, end in last.items()}
         covered = [(clock.on_one(start), clock.on_one(end)) for start, end in covered]

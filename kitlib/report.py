@@ -71,11 +71,15 @@ VERDICTS: Final[Mapping[str, tuple[str, str]]] = {
 """Status of the contract: the words shown, and what they mean."""
 
 STATUSES: Final[Mapping[str, tuple[str, str, str]]] = {
-    "still_failing": ("✘", "still failing", "fails with the bad build in effect"),
+    "still_failing": ("✘", "still failing", "fails at its last evidence"),
     "pending_reboot": ("↻", "restart needed", "the fix is installed but not yet in effect"),
-    "unconfirmed": ("?", "unconfirmed", "a cure is in effect, too few attempts since to be sure"),
+    "unconfirmed": ("?", "unconfirmed", "it may work again, too few attempts since to be sure"),
     "workaround_only": ("□", "workaround only", "works again, but the cure is not in its build"),
-    "recovered": ("✔", "recovered", "back to its own normal with the fix or a later build"),
+    "recovered": (
+        "✔",
+        "recovered",
+        "back to its own normal, with the fix in or, where no change is blamed, without",
+    ),
     "not_affected": ("–", "not affected", "its logs could have shown the symptom and never did"),  # noqa: RUF001  # a dash is meant
     "no_data": ("░", "no data", "its logs cannot tell: missing, rolled over or cleared"),
 }

@@ -435,6 +435,8 @@ def coerce(table: str, df: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cast(column: pd.Series[Any], dtype: str) -> pd.Series[Any]:
+    if column.dtype == dtype and not (dtype == TEXT and column.hasnans):
+        return column  # thousands of small tables come from the store as they are
     if dtype == TEXT:
         return column.astype(ANY).where(column.notna(), "").astype(TEXT)  # categories have no ""
     if dtype == TIME:

@@ -26,7 +26,8 @@ ORDINARY: Final = 0.05
 
 LIKELY: Final = 2.0
 """A fault is taken to be active from the begin of its span unless the attempts before its first
-failure speak against that by more than this (log likelihood ratio)."""
+failure speak against that by more than this (log likelihood ratio); by more where few hosts of the
+fleet show a late begin."""
 
 TOGETHER: Final = 12 * hours.HOUR
 """Hosts whose last records are no further apart than this were exported together."""
@@ -73,7 +74,8 @@ class Spell(NamedTuple):
     start: tuple[int, int]
     end: tuple[int, int]
     felt: int = NEVER  # its first failure; never, if none was seen
-    hidden: bool = False  # it began while no attempt would have been logged
+    blind: bool = False  # its log of attempts begins after the change
+    hidden: bool = False  # and so it began, unseen
     loose: bool = False  # it ended without any change
     common: bool = False  # it ended when those of the other hosts did
 
@@ -127,61 +129,81 @@ def find_spells(
 
     Where a span begins before the log of attempts does, the fault is taken to have begun as late in
     it as on the hosts whose logs tell, at the first failure at the latest. Where nothing tells when
-    the change came, it is felt from the begin of the log on.
+    the change came, it came when it did to others before the log began.
+
+    A late begin is the easier believed the more hosts show one: the log odds of the share of spans
+    with one are asked for on top (`LIKELY`), the share being that of a first pass.
     """
     told = _told(cause)
     hit = hosts["onset"].notna()
     broken = _failing_share([own for own, is_hit in zip(signs, hit, strict=True) if is_hit])
+    ends = _ends(hosts, last)
+
+    def found(doubt: float) -> list[tuple[Spell, ...]]:
+        out: list[tuple[Spell, ...]] = []
+        for name, is_hit, by, own, until, seen in zip(
+            hosts["host"], hit, hosts["recovered_by"], signs, ends, covered, strict=True
+        ):
+            if not is_hit:
+                out.append(())
+            elif not cause.follows and not cause.outages:
+                out.append(_bouts(own, until[0]))
+            else:
+                # Neither the change nor an outage says when it ended; only the attempts do.
+                against = _Against(broken, LIKELY + doubt, unsaid=cause.follows and by == "other")
+                out.append(
+                    tuple(
+                        _within(own, low, high, until, seen, against)
+                        for low, high in told.get(name, [])
+                        if low < until[0]
+                    )
+                )
+        return out
+
+    spells = found(0.0)
+    if not cause.follows:
+        return spells
+    late = [s.start[0] < s.start[1] for own in spells for s in own if not s.blind]
+    share = (sum(late) + 1) / (len(late) + 2)
+    if share < 1 / 2:
+        spells = found(float(np.log((1 - share) / share)))
+    return _ended_together(_begun_unseen(spells, told, hosts["host"].tolist()))
+
+
+def _ends(hosts: pd.DataFrame, last: Mapping[str, int]) -> list[tuple[int, int]]:
+    """Return between which instants each host recovered, or its evidence ends."""
     exported = max(last.values(), default=NEVER)
-    out: list[tuple[Spell, ...]] = []
-    for name, is_hit, back, by, own, seen in zip(
-        hosts["host"],
-        hit,
-        hosts["recovered_at"],
-        hosts["recovered_by"],
-        signs,
-        covered,
-        strict=True,
-    ):
+    out = []
+    for name, back in zip(hosts["host"], hosts["recovered_at"], strict=True):
         end = last.get(name, exported)
         until = (end, exported if exported - end < TOGETHER else end)
-        until = (back.value, back.value) if pd.notna(back) else until
-        if not is_hit:
-            out.append(())
-        elif not cause.follows and not cause.outages:
-            out.append(_bouts(own, until[0]))
-        else:
-            # Neither the change nor an outage says when it ended; only the attempts do.
-            unsaid = cause.follows and by == "other"
-            out.append(
-                tuple(
-                    _within(own, low, high, until, seen, broken=broken, unsaid=unsaid)
-                    for low, high in told.get(name, [])
-                    if low < until[0]
-                )
-            )
-    if not cause.follows:
-        return out
-    return _ended_together(_begun_unseen(out, told, hosts["host"].tolist()))
+        out.append((back.value, back.value) if pd.notna(back) else until)
+    return out
 
 
-def _within(  # noqa: PLR0913  # one span with all that bounds it
+class _Against(NamedTuple):
+    """What the attempts of a host are held against."""
+
+    broken: float  # share that fails while the fault is active
+    likely: float  # log likelihood ratio that a late begin needs
+    unsaid: bool  # no change and no outage says when it ended
+
+
+def _within(  # noqa: PLR0913, PLR0917  # one span with all that bounds it
     own: Signs,
     low: int,
     high: int,
     until: tuple[int, int],
     seen: tuple[Ints, Ints],
-    *,
-    broken: float,
-    unsaid: bool,
+    against: _Against,
 ) -> Spell:
     """Say when the fault was active within a span that the evidence ends `until`."""
     log = _begin_of_log(seen, low)
-    loose = unsaid and high > until[0]
+    loose = against.unsaid and high > until[0]
     end = (min(high, until[0]), min(high, until[1]))
-    spell = _narrowed(own, low or log, end, broken, loose=loose)
+    spell = _narrowed(own, low or log, end, against, loose=loose)
     hidden = low < log and spell.start == (low or log, low or log)
-    return spell._replace(hidden=hidden, loose=loose)
+    return spell._replace(blind=low < log, hidden=hidden, loose=loose)
 
 
 def _begin_of_log(covered: tuple[Ints, Ints], since: int) -> int:
@@ -203,8 +225,9 @@ def _begun_unseen(
         for name, own in zip(names, spells, strict=True)
         for spell, (low, _) in zip(own, told.get(name, []), strict=False)
     ]
-    lags = [sum(s.start) // 2 - low for s, low in pairs if not s.hidden and low] or [0]
-    few, many = (int(lag) for lag in np.quantile(lags, OTHERS))
+    lags = [sum(s.start) // 2 - low for s, low in pairs if not s.blind and low] or [0]
+    # A few late begins among many at once are rather errors than what to expect of a host.
+    few, many = (int(lag) for lag in np.quantile(lags, OTHERS)) if np.median(lags) > 0 else (0, 0)
     came = np.array(sorted(low for spans in told.values() for low, _ in spans if low), np.int64)
 
     def moved(spell: Spell, low: int) -> Spell:
@@ -304,7 +327,9 @@ def _failing_share(signs: Sequence[Signs]) -> float:
     return failed / tried
 
 
-def _narrowed(own: Signs, low: int, end: tuple[int, int], broken: float, *, loose: bool) -> Spell:
+def _narrowed(
+    own: Signs, low: int, end: tuple[int, int], against: _Against, *, loose: bool
+) -> Spell:
     """Say between which instants the fault began and ended within a span.
 
     The attempts in it that speak for the fault the most are those while it was active (the stretch
@@ -314,12 +339,13 @@ def _narrowed(own: Signs, low: int, end: tuple[int, int], broken: float, *, loos
     failed = np.isin(tries, own.symptom)
     if not failed.any():
         return Spell((low, low), end)
-    for_it, against = np.log(broken / ORDINARY), np.log((1 - broken) / (1 - ORDINARY))
-    says = against + (for_it - against) * failed
+    share = against.broken
+    fails, works = np.log(share / ORDINARY), np.log((1 - share) / (1 - ORDINARY))
+    says = works + (fails - works) * failed
     first, last = _greatest(says)
     if loose:
         end = (int(tries[last]), end[1])
-    if says[:first].sum() < -LIKELY:
+    if says[:first].sum() < -against.likely:
         return Spell((int(tries[first - 1]), int(tries[first])), end, int(tries[first]))
     return Spell((low, low), end, int(tries[failed][0]))
 

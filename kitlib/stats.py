@@ -120,33 +120,6 @@ def stratified_difference(k1: Floats, n1: Floats, k0: Floats, n0: Floats) -> Any
     )
 
 
-def confidence(worked: int, failed: int, *, broken: float, ordinary: float) -> float:
-    """Posterior of "works as it used to" against "still broken", both equally likely before.
-
-    Parameters
-    ----------
-    worked, failed
-        Attempts since the cure took effect.
-    broken, ordinary
-        Failure rates, 0..1, in the broken state and before it.
-
-    Returns
-    -------
-    float
-        0..1. Where broken hosts always fail, one success says much; where they fail half the
-        time, many are needed.
-
-    Examples
-    --------
-    >>> round(confidence(1, 0, broken=0.98, ordinary=0.03), 3)
-    0.98
-    >>> round(confidence(1, 0, broken=0.5, ordinary=0.03), 3)
-    0.66
-    """
-    log_odds = worked * np.log((1 - ordinary) / (1 - broken)) + failed * np.log(ordinary / broken)
-    return chance(float(log_odds))
-
-
 def chance(log_odds: float) -> float:
     """Turn log odds into a probability, without overflow."""
     return float(1 / (1 + np.exp(-np.clip(log_odds, -50, 50))))

@@ -91,6 +91,20 @@ def test_judge_counts_every_blame_in_an_innocent_world(got, want):
 def test_judge_asks_no_rule_for_causes_that_it_cannot_name():
     got = {"status": "not_supported", "changes": []}
     assert judged(INNOCENT, got, one_label=True) == {"right": True, "false_blame": False}
+    open_ = truth("not_supported", (), also_right=["no_control"])
+    assert "left_open" not in judged(open_, got, one_label=True)
+
+
+@pytest.mark.parametrize("status", ["supported", "not_separable", "no_control"])
+def test_judge_takes_a_right_label_of_a_rule_whatever_the_world_lets_be_known(status):
+    asked = {"right", "cleared", "innocent_instead"} | (
+        {"named"} if status == "supported" else set()
+    )
+    right = judged(truth(status), said(changes=("KB2",)), one_label=True)
+    assert right["right"]
+    assert set(right) == asked
+    assert not judged(truth(status), said(changes=("KB3",)), one_label=True)["right"]
+    assert not judged(truth(status), said("not_supported", ()), one_label=True)["right"]
 
 
 def test_judge_lets_an_innocent_world_be_left_open_only_where_the_scenario_says_so():
@@ -288,6 +302,7 @@ def test_macro_f1_is_the_mean_over_the_states_that_occur():
     # recovered 16/18, unconfirmed 0/2, no_data 10/15
     assert scoring.macro_f1(states) == pytest.approx((16 / 18 + 0 + 10 / 15) / 3)
     assert scoring.by_status(states)["recovered"] == (8, 10, 8)
+    assert set(scoring.occurring(states)) == {"recovered", "unconfirmed", "no_data"}
     assert scoring.macro_f1({"none>still_failing": 1}) == 0.0
     assert scoring.macro_f1({}) is None
 
@@ -355,6 +370,7 @@ def test_record_of_counts_what_happened_out_of_what_was_asked():
     one, two = record["groups"]
     assert one["measures"]["kitlib"]["named"] == [1, 2]
     assert one["measures"]["newest change"]["innocent_instead"] == [2, 2]
+    assert (one["guilty"], two["guilty"]) == (2, 0)
     assert one["onset"] == [[2.0, 3.0]]
     assert one["errors"] == {"attempts": [0.2, 1.0], "hours": [0.05, 1.0]}
     assert one["covered"]["hours"] == [1, 2]
@@ -364,6 +380,17 @@ def test_record_of_counts_what_happened_out_of_what_was_asked():
     assert two["measures"]["kitlib"]["false_blame"] == [2, 3]
     assert two["measures"]["newest change"]["false_blame"] == [2, 2]
     assert two["seconds"] == {"read": [6.0, 3]}
+
+
+def test_record_of_keeps_the_states_of_guilty_worlds_apart_and_takes_no_onset_of_innocent_ones():
+    host, found = [true_host("A")], [found_host("A", "not_affected")]
+    onset = "2022-01-12T08:00:00Z"
+    worlds = [truth(hosts=host, onset=onset), truth("not_supported", (), hosts=host, onset=onset)]
+    record = tallies.record_of([row(t, findings(hosts=found, onset=onset)) for t in worlds])
+    (one,) = record["groups"]
+    assert one["states"] == {"recovered>not_affected": 2}
+    assert one["guilty_states"] == {"recovered>not_affected": 1}
+    assert one["onset"] == [[0.0, 3.0]]  # the innocent world is blamed falsely, which counts above
 
 
 def test_record_of_puts_claims_into_bins_of_stated_probability():
@@ -422,13 +449,58 @@ def test_render_shows_rates_with_targets_intervals_and_baselines():
     blamed = "| ≤ 1 % | no | 66.7 % (2/3; 25.4 to 92.2) | 100.0 % | - | - |"
     assert line(text, "a change is blamed") == f"| a change is blamed, and none is guilty {blamed}"
     assert line(text, "… in the worst family").endswith("92.2) two | 100.0 % | - | - |")
-    named = line(text, "the guilty change is named exactly, 1 hosts")
+    named = line(text, "the guilty change is named exactly, where that can be known, 1 hosts")
     assert "|  |  | 50.0 % (1/2; " in named
-    assert "| no | 60.0 % (2 worlds) |" in line(text, "attempts lost, median relative error")
-    assert "| yes | 2.0 h (1 worlds) |" in line(text, "error of the onset, median")
+    assert "| no | 60.0 % (2 worlds) |" in line(text, "attempts lost by the fleet, median error")
+    assert "| yes | 2.0 h (1 of 2 guilty worlds) |" in line(
+        text, "error of the onset, where a change"
+    )
     assert "(5 worlds" not in text
     assert "Cases that broke off: 1" in text
-    assert line(text, "two") == "| two | `not_supported` | 3 | 1 | 2 | - |"
+    assert line(text, "two") == "| two | `not_supported` | 3 | 1 | 2 | - | - |"
+    assert line(text, "one") == "| one | `supported` | 2 | 1 | 1 | 100.0 % | 1.00 |"
+    assert "Not every family was run equally often." in text
+
+
+def test_render_shows_the_states_of_guilty_worlds_beside_all_and_says_how_many_states_occur():
+    easy = row(INNOCENT, findings(hosts=[found_host("A")]), family="easy")
+    easy["states"] = {"recovered>recovered": 99}
+    hard = row(truth(), findings(), family="hard", seed=1)
+    hard["states"] = {"recovered>recovered": 1, "workaround_only>recovered": 1}
+    rows = table.render(tallies.record_of([easy, hard])).splitlines()
+    at = next(n for n, text in enumerate(rows) if text.startswith("| `recovered`, precision"))
+    assert "| yes? | 99.0 % (100/101; " in rows[at]
+    assert "| … a change is guilty | ≥ 99 % | no | 50.0 % (1/2; " in rows[at + 1]
+    assert "| … no change is guilty | ≥ 99 % | yes? | 100.0 % (99/99; " in rows[at + 2]
+    assert "0.333 (2 hosts, 2 of 7 states)" in rows[at - 2]
+
+
+def test_families_say_what_counts_as_right_beside_the_true_verdict():
+    quiet = row(truth("not_supported", (), also_right=["insufficient"]), findings(), family="quiet")
+    small = row(truth(known=False), findings(), family="small")
+    text = table.by_family(tallies.record_of([quiet, small]))
+    assert line(text, "quiet").startswith("| quiet | `not_supported`, also `insufficient` | 1 |")
+    few = "| small | `supported`, also `insufficient` in 1 with too few hosts | 1 |"
+    assert line(text, "small").startswith(few)
+
+
+@pytest.mark.parametrize(
+    ("count", "target", "want"),
+    [
+        ([0, 1000], {"at_most": 0.01}, "yes"),
+        ([0, 20], {"at_most": 0.01}, "yes?"),
+        ([1, 90], {"at_most": 0.01}, "no?"),
+        ([10, 20], {"at_most": 0.01}, "no"),
+        ([90, 100], {"at_least": 0.88, "at_most": 0.92}, "yes?"),
+        ([9000, 10000], {"at_least": 0.88, "at_most": 0.92}, "yes"),
+        ([19, 20], {"at_least": 0.88, "at_most": 0.92}, "no?"),
+        ([22, 30], {"at_least": 0.88, "at_most": 0.92}, "no"),
+        ([1, 2], {}, ""),
+        ([0, 0], {"at_least": 0.95}, ""),
+    ],
+)
+def test_met_is_in_question_where_the_interval_reaches_over_the_target(count, target, want):
+    assert table._met_rate(count, **target) == want
 
 
 def test_render_takes_the_worst_family_by_its_rate_and_the_late_onsets_by_their_tail():
@@ -442,14 +514,14 @@ def test_render_takes_the_worst_family_by_its_rate_and_the_late_onsets_by_their_
     ]
     text = table.render(tallies.record_of([*often, *always, *onsets]))
     assert "| no | 100.0 % (1/1; 27.0 to 100.0) always |" in line(text, "… in the worst family")
-    assert "| no | 4.5 h (10 worlds) |" in line(text, "error of the onset, median")
+    assert "| no | 4.5 h (10 of 10 guilty worlds) |" in line(text, "error of the onset")
     assert "| ≤ 9 h | no | 9.2 h |" in line(text, "… 90th percentile")
 
 
 def test_render_of_the_targets_follows_the_size_of_the_fleet():
     record = tallies.record_of([r | {"fleet": 60} for r in rows()[:1]])
-    named = line(table.render(record), "the guilty change is named exactly, 60 hosts")
-    assert "| ≥ 95 % | yes | 100.0 % (1/1; " in named
+    named = line(table.render(record), "the guilty change is named exactly, where that")
+    assert "| ≥ 95 % | yes? | 100.0 % (1/1; " in named
 
 
 def test_readme_shows_what_the_record_holds(root):

@@ -232,6 +232,55 @@ def test_judge_cause_blames_nobody_where_nobody_is_guilty(family, seed, incident
     assert cause.changes == ()
 
 
+def test_judge_cause_blames_no_release_that_explains_no_difference_where_all_always_fail():
+    """Half are patched, everybody fails before and after: carried on, the oldest release fits."""
+    world = World(2, hosts=8, base=0.99)
+    world.stagger(world.names[:4], PATCHED, PATCHED + 5)
+    cause = judge(world, OPEN)
+    assert cause.status == "insufficient"
+    assert cause.changes == ()
+
+
+def test_judge_cause_keeps_what_came_after_the_cure_however_many_releases_followed():
+    """With many possible courses, an end for all must not be read into the last cure."""
+    world = World(1, hosts=10, days=120, per_day=1.0)
+    world.stagger(world.names, PATCHED, PATCHED + 5).stagger(world.names, 32, 38, FIX)
+    for number, revision in enumerate([1503, 1526, 1566, 1586, 1620, 1645]):
+        world.stagger(world.names[:6], 42 + 8 * number, 44 + 8 * number, revision)
+    world.fault = fails_under(BAD)
+    cause = judge(world, OPEN)
+    assert cause.status == "supported"
+    assert "no longer fail with the change in effect" not in "".join(c.text for c in cause.checks)
+    assert "of 10 failing hosts seen after the change was gone" in check(cause, "reversal").text
+
+
+def test_judge_cause_names_several_outages_the_gateway_states_one_by_one():
+    """The time between two outages is not one."""
+    world = World(3, hosts=8, days=30, base=0.0)
+    world.stagger(world.names[:5], 10, 15)
+    down = [(day(7, 6), day(9, 6)), (day(21, 6), day(23, 6))]
+    world.fault = lambda _host, time, _revision: (
+        (1.0, w.SYMPTOM) if any(a <= time < b for a, b in down) else None
+    )
+    tables = world.tables()
+    times = [
+        (t, action)
+        for span in down
+        for t, action in zip(span, ("gateway_stopped", "gateway_started"), strict=True)
+    ]
+    sessions = schema.frame(
+        "sessions",
+        [
+            {"gateway": "gw", "action": action, "time": t, "time_low": t, "time_high": t}
+            for t, action in times
+        ],
+    )
+    cause = judge_cause(tables.attempts, tables.exposure, tables.coverage, NAMED, sessions)
+    assert cause.competing == ("shared_outage",)
+    assert "down 2 times between" in cause.text
+    assert [(one.start, one.end) for one in cause.outages] == down
+
+
 def test_judge_cause_leaves_out_hosts_of_unknown_state_and_says_so():
     world = w.staggered(20)
     world.stateless = frozenset(world.names[:3])

@@ -135,6 +135,25 @@ def test_judge_cause_names_the_outage_of_a_site(seed):
     assert outage.site == "HAM"
 
 
+@pytest.mark.parametrize(
+    ("code", "name", "words"),
+    [("789", "site_outage", "an outage of one site"), ("13806", "certificate", "a certificate")],
+)
+def test_judge_cause_says_whose_outage_it_was_without_any_change_and_what_it_was_about(
+    code, name, words
+):
+    """Seen without any suspect too: one site's outage is not one that everybody had."""
+    world = w.World(1, hosts=12, days=20)
+    names = at_sites(world)
+    members = {host for host, new in names.items() if new.startswith("HAM")}
+    world.fault = w.fails_during(w.day(8), w.day(11), hosts=members, code=code)
+    cause = judged(world, names)
+    assert cause.status == "not_supported"
+    assert cause.competing == (name,)
+    assert words in cause.text
+    assert "everybody" not in cause.text
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_judge_cause_blames_the_patch_beside_an_outage_of_a_day(seed):
     world = w.staggered(seed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from worlds_cause import (
@@ -32,6 +34,8 @@ from worlds_recovery import (
 )
 
 from kitlib.explain import Outage
+from kitlib.recovery.states import Story, _proof
+from kitlib.recovery.views import look_at_hosts
 from kitlib.suspects import bad_spans
 
 HOUR = pd.Timedelta(hours=1)
@@ -353,6 +357,15 @@ def outage_world(start, end, hosts=20):
     return world, Outage(start, end, "", frozenset(world.names))
 
 
+def test_status_in_an_open_outage_that_began_before_a_short_one_is_still_failing():
+    world, outage = outage_world(day(PATCHED), day(DAYS))
+    short = Outage(day(25), day(26), "WS", frozenset(world.names))
+    world.idle[HOST] = [(day(26), LAST)]
+    hosts = told(world, status="not_supported", outages=[outage, short])
+    assert set(hosts["status"]) == {"still_failing"}
+    assert not hosts["why"].str.contains("is over").any()
+
+
 def test_status_after_an_outage_is_recovered_by_other_or_unconfirmed():
     world, outage = outage_world(day(25, 9), day(27, 9))
     world.idle[HOST] = [(day(27), LAST)]
@@ -411,3 +424,36 @@ def test_status_of_a_host_whose_attempts_nobody_can_date_is_no_data_and_at_risk(
     row = told(world, undated).loc[HOST]
     assert outcome(row) == ("no_data", "", True)
     assert "told in local time of an unknown UTC offset" in row["why"]
+
+
+def test_status_is_no_data_where_the_symptom_shows_at_unknown_times_only():
+    """Its logs cover all, and yet nobody knows whether the symptom came with the change."""
+
+    def lose_times(facts):
+        tries = facts["attempts"]
+        own = (tries["host"] == HOST) & (tries["time"] >= day(25))
+        tries.loc[own, "time"] = pd.NaT
+        facts["attempts"] = tries[own | (tries["host"] != HOST)]
+
+    row = told(shaped((day(22, 20), BAD)), lose_times).loc[HOST]
+    assert outcome(row) == ("no_data", "", True)
+    assert "the symptom shows (" in row["why"]
+
+
+def test_a_log_that_misses_the_only_moment_that_matters_covers_none_of_it():
+    """One host fails once in the fleet: a log from another week cannot have shown the symptom."""
+    facts = as_facts(shaped())
+    view = look_at_hosts(*facts.values(), NAMED, declared(facts))[0]
+    moment = day(30).value
+    parts = {"stays": (), "window": (moment, moment)}
+    assert replace(view, seen=((day(1).value, day(9).value),), **parts).covered_share() == 0.0
+    assert replace(view, seen=((day(1).value, day(31).value),), **parts).covered_share() == 1.0
+
+
+def test_a_retry_alone_bounds_no_rate_and_none_is_told():
+    facts = as_facts(fleet())
+    tail = look_at_hosts(*facts.values(), NAMED, declared(facts))[1].tries[:1]
+    story = Story(1.0, 0.9, 0.9, 0.5, True, replace(tail, retry=tail.worked), 3.0, 0, 1)
+    said = _proof(story)
+    assert "3 times as likely" in said
+    assert "nan" not in said

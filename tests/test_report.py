@@ -192,6 +192,22 @@ def test_report_explains_every_verdict(case, drawn, status):
     assert "Competing explanation: shared outage" in text
 
 
+def test_report_does_not_call_changes_that_cannot_be_told_apart_names_of_one(case, drawn):
+    cause = world.replace(case.cause, status="not_separable", changes=("KB5009543", "KB5008876"))
+    text = page(world.case(cause=cause), drawn).text
+    assert "Cannot be told apart: KB5009543, KB5008876" in text
+    assert "goes by" not in text
+    assert "The change goes by: KB" in page(case, drawn).text
+
+
+def test_report_does_not_hide_failing_hosts_where_no_change_is_blamed(case, drawn):
+    hosts = case.recovery.assign(at_risk=False)
+    assert (hosts["status"] == "still_failing").sum() == 1
+    text = page(world.case(recovery=hosts), drawn).text
+    assert "1 host still fails all the same" in text
+    assert "None, as far as" not in text
+
+
 def test_report_knows_every_host_status():
     assert set(STATUSES) == set(schema.STATUSES)
 

@@ -270,7 +270,7 @@ def test_where_no_change_is_blamed_there_is_no_fix_to_wait_for():
     assert set(found.curve["way"]) == {"any"}
     assert "fix" not in found.finding().text
     assert found.to_call["what_to_do"].tolist() == [
-        "Ask what it cannot reach and collect its logs: it fails, and no change is to blame."
+        "Ask what it cannot reach and collect its logs: it fails, and no change is blamed."
     ]
 
 
@@ -513,6 +513,10 @@ def test_every_status_has_its_place_in_the_order():
         ({"status": "not_affected"}, "Install KB5010793 before it fails."),
         ({"status": "unconfirmed", "bad": ""},
          "Ask the user to try it: too few attempts since the change was removed; then install KB5010793."),
+        ({"status": "unconfirmed"},
+         f"Ask the user to try it: it may work although {PATCH} is in effect, but too few attempts show it; then install {CURE}."),
+        ({"status": "no_data", "bad": ""},
+         "Collect its logs and its list of updates: they do not tell its state."),
         ({"status": "recovered"}, "Install KB5010793: it can fail again."),
     ],
 )  # fmt: skip

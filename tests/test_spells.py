@@ -184,7 +184,7 @@ def fleet(bad, signs, seen, *, by="", back=None):
 
 def test_fault_that_began_before_the_log_began_with_the_change():
     got = one(tries("xxx", day=14.5), cause(("A", 10, 16)), seen=logged((14, 20)))[0]
-    assert got == Spell((ns(10), ns(10)), (ns(16), ns(16)), ns(14.5), hidden=True)
+    assert got == Spell((ns(10), ns(10)), (ns(16), ns(16)), ns(14.5), blind=True, hidden=True)
 
 
 def test_log_that_reaches_back_hides_nothing():

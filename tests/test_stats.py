@@ -12,7 +12,6 @@ from scipy.stats import betabinom, binomtest
 
 from kitlib.stats import (
     chance,
-    confidence,
     log_beta_bernoulli,
     log_mean_exp,
     quantile_interval,
@@ -106,25 +105,3 @@ def test_quantile_interval_of_nothing_is_unknown():
 
 def test_chance_neither_overflows_nor_leaves_zero_to_one():
     assert [chance(x) for x in (-1e9, 0.0, 1e9)] == pytest.approx([0.0, 0.5, 1.0], abs=1e-12)
-
-
-def test_confidence_grows_with_successes_and_shrinks_with_failures():
-    grown = [confidence(n, 0, broken=0.5, ordinary=0.03) for n in range(12)]
-    assert grown == sorted(grown)
-    assert grown[0] == 0.5
-    assert confidence(4, 1, broken=0.5, ordinary=0.03) < grown[4]
-
-
-def test_confidence_needs_more_successes_where_broken_hosts_fail_half_of_the_time():
-    def needed(broken):
-        counts = range(50)
-        return next(n for n in counts if confidence(n, 0, broken=broken, ordinary=0.03) >= 0.95)
-
-    assert needed(0.98) == 1
-    assert needed(0.5) == 5
-
-
-def test_confidence_is_bayes_rule():
-    works, fails = 0.97**3 * 0.03, 0.5**3 * 0.5
-    got = confidence(3, 1, broken=0.5, ordinary=0.03)
-    assert got == pytest.approx(works / (works + fails))

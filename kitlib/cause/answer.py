@@ -12,7 +12,7 @@ from pandas.api.typing import NaTType
 from kitlib import knowledge
 from kitlib.claims import Check, Finding
 from kitlib.explain.outages import inside
-from kitlib.suspects import in_effect
+from kitlib.suspects import bad_spans, in_effect
 
 if TYPE_CHECKING:
     from kitlib.explain import Outage
@@ -83,13 +83,15 @@ class Cause:
 
     def cured_by(self, change: str, incident: Incident) -> bool:
         """Tell whether an update is the cure or a later cumulative update that contains it."""
-        if change in incident.fixed_labels or change in set(self.cured["change"]):
+        # The profile's fix cures what the profile names, not whatever else is to blame.
+        named = self.bad.empty or not bad_spans(self.bad, incident).empty
+        if change in set(self.cured["change"]) or (named and change in incident.fixed_labels):
             return True
         if change in set(self.bad["change"]):
             return False
         least = self.cured.groupby("build")["revision"].min()
         return any(
-            any(branch.cured(build, revision) for branch in incident.branches)
+            (named and any(branch.cured(build, revision) for branch in incident.branches))
             or (build in least.index and revision >= least[build])
             for build, revision in knowledge.revisions(change)
         )

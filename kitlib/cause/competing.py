@@ -78,13 +78,14 @@ def name_competing(weights: Weights, classes: Mapping[str, float]) -> tuple[str,
         Share of the failing hosts whose failures are mostly of each class of codes.
     """
     by_code = [name for kind, name in NAMED_CLASSES.items() if classes.get(kind, 0.0) >= DOMINANT]
+    outage = weights.shared_outage + weights.site_outage
     common = {
         "shared_outage": weights.shared_outage,
         "site_outage": weights.site_outage,
-        "trend": weights.trend,
+        # One rate a week can follow an outage of a week as well; then the outage is the better name.
+        "trend": weights.trend + (weights.unsteady if weights.unsteady > outage else 0.0),
     }
     # Where an outage looks a little like a trend, the likelier is named.
-    by_shape = (
-        [max(common, key=lambda name: common[name])] if sum(common.values()) >= CLEARED else []
-    )
+    named = outage + weights.trend + weights.unsteady >= CLEARED
+    by_shape = [max(common, key=lambda name: common[name])] if named else []
     return tuple(by_code or by_shape)

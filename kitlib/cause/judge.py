@@ -11,7 +11,7 @@ import pandas as pd
 from kitlib import gateway, legs, schema
 from kitlib.attempts import make_episodes
 from kitlib.cause.answer import UNKNOWN, Cause, Instant
-from kitlib.cause.competing import CLEARED, find_sites, name_competing
+from kitlib.cause.competing import CLEARED, WORDS, find_sites, name_competing
 from kitlib.cause.weighed import INSEPARABLE, MODEL_DOUBT, Weighed, suspects_table
 from kitlib.cause.words import sentence, too_few_failing, unsettled
 from kitlib.claims import Check
@@ -107,18 +107,32 @@ def _with_gateway(
     too_few = cause.status == "insufficient" and _ailing(attempts[~near], failed) >= MIN_AFFECTED
     if cause.blames or share < gateway.SHARE_EXPLAINED or too_few:
         return cause
-    said = outages[outages["why"] == "said"]
-    first, last = said["start"].min(), said["end"].max()
+    said = _said(outages, attempts[failed])
+    first, last = said[0].start, max(one.end for one in said)
+    times = "" if len(said) == 1 else f"{len(said)} times "
     return replace(
         cause,
         status="not_supported",
         competing=("shared_outage",),
         probability=min(max(share, cause.probability), 1 - MODEL_DOUBT),
-        text=f"The gateway itself says that it was down between {first:%Y-%m-%d %H:%M} and "
+        text=f"The gateway itself says that it was down {times}between {first:%Y-%m-%d %H:%M} and "
         f"{last:%Y-%m-%d %H:%M} UTC: {int((failed & aside).sum())} of {int(failed.sum())} failures "
         "lie in that, and the others blame no change.",
-        outages=(Outage(first, last, "", frozenset(attempts["host"])),),
+        outages=tuple(replace(one, hosts=frozenset(attempts["host"])) for one in said),
     )
+
+
+def _said(outages: pd.DataFrame, failures: pd.DataFrame) -> list[Outage]:
+    """Outages the gateway states, those that overlap as one; only those in which hosts failed."""
+    own = outages[outages["why"] == "said"].sort_values("start", kind="stable")
+    number = (own["start"] > own["end"].cummax().shift()).cumsum()
+    spans = own.groupby(number).agg(start=("start", "min"), end=("end", "max"))
+    everybody = frozenset(failures["host"])
+    all_said = [
+        Outage(start, end, "", everybody)
+        for start, end in zip(spans["start"], spans["end"], strict=True)
+    ]
+    return [one for one in all_said if one.inside(failures).any()] or all_said
 
 
 def _ailing(attempts: pd.DataFrame, failed: pd.Series[bool]) -> int:
@@ -152,16 +166,48 @@ def _judge(
     suspects = find_suspects(exposure, episodes, incident, fewest=MIN_AFFECTED)
     weights = weigh(panel, suspects, sites)
     if not suspects:
-        return _without_suspects(data, panel, weights, exposure)
-    tied = _tied(suspects, weights)
-    scene, outside = _scene(episodes, suspects[tied[0]], weights, tied[0])
-    case = Weighed(scene, suspects, weights, tied, outside)
+        return _without_suspects(data, weights, panel, exposure, _classes(weights, attempts))
+    lone = _weighed(panel, episodes, suspects, weights.at_once())
+    open_ = _nothing_tells(lone)
+    case = lone if open_ else _weighed(panel, episodes, suspects, weights)
     checks = (data, *_legs(case, attempts, incident))
     table = suspects_table(case, rare_changes(exposure, fewest=MIN_AFFECTED))
-    status, competing = _status(case, {check.name: check.passed for check in checks})
+    status, competing = (
+        ("no_control", ())
+        if open_
+        else _status(case, {check.name: check.passed for check in checks})
+    )
     if status == "not_supported" and not competing:
         competing = name_competing(weights, _classes(weights, attempts))
     return _answer(case, status, competing, checks, table)
+
+
+def _weighed(
+    panel: Panel, episodes: pd.DataFrame, suspects: list[Suspect], weights: Weights
+) -> Weighed:
+    tied = _tied(suspects, weights)
+    scene, outside = _scene(episodes, suspects[tied[0]], weights, tied[0])
+    return Weighed(panel, scene, suspects, weights, tied, outside)
+
+
+def _nothing_tells(lone: Weighed) -> bool:
+    """Tell whether the change that fits best by itself cannot be told from an outage at all.
+
+    It fits as well as the outage that fits best, whatever came before, and no comparison can be
+    made: neither with hosts without it on the same days, nor with hosts freed of it. Only the
+    priors could choose between the two, and those depend on how many other changes happen to be in
+    the evidence.
+    """
+    weights = lone.weights
+    fits = weights.fit[lone.lead] >= weights.outage_fit - np.log(INSEPARABLE)
+    if not fits or weights.nothing + weights.trend + weights.unsteady >= 0.5:
+        return False
+    if lone.failing < MIN_AFFECTED or not _compared(lone):
+        return False
+    return (
+        legs.same_day_controls(lone.scene).passed is None
+        and legs.reversal(lone.scene).passed is None
+    )
 
 
 def _scene(
@@ -253,7 +299,13 @@ def _insufficient(data: Check, exposure: pd.DataFrame, text: str) -> Cause:
     )
 
 
-def _without_suspects(data: Check, panel: Panel, weights: Weights, exposure: pd.DataFrame) -> Cause:
+def _without_suspects(
+    data: Check,
+    weights: Weights,
+    panel: Panel,
+    exposure: pd.DataFrame,
+    classes: dict[str, float],
+) -> Cause:
     """No change came or went: an outage that began and ended can still be seen."""
     first, last = weights.outage_days
     inner = first > 0 or last < len(panel.days) - 1
@@ -261,13 +313,14 @@ def _without_suspects(data: Check, panel: Panel, weights: Weights, exposure: pd.
     if outage < CLEARED or not inner:
         why = "no change came or went while there were attempts, so none can be compared"
         return _insufficient(data, exposure, f"Too little to say what caused the failures: {why}.")
+    competing = name_competing(weights, classes)
     return replace(
         _insufficient(data, exposure, ""),
         status="not_supported",
-        competing=name_competing(weights, {}),
+        competing=competing,
         probability=min(outage, 1 - MODEL_DOUBT),
-        text="No change came or went while there were attempts; the evidence fits an outage that "
-        "everybody had.",
+        text="No change came or went while there were attempts; the evidence fits "
+        f"{' and '.join(WORDS[name] for name in competing)}.",
         outages=weights.outages or (_whole_days(panel, weights),),
     )
 
@@ -369,7 +422,7 @@ def _answer(
         onset=_onset(case.scene) if blames else UNKNOWN,
         bad=spans if blames else spans.head(0),
         cured=cured if blames else spans.head(0),
-        outages=_outages(weights, case.scene.panel, case.lead, competing, blames=blames),
+        outages=_outages(weights, case.panel, case.lead, competing, blames=blames),
     )
 
 
@@ -392,8 +445,6 @@ def _status(case: Weighed, passed: dict[str, bool | None]) -> tuple[str, tuple[s
     weights = case.weights
     identified = passed["same-day controls"] is not None or passed["reversal"] is not None
     enough = case.failing >= MIN_AFFECTED
-    if not identified and enough and _timing_fits(weights, case.lead):
-        return "no_control", ()
     if weights.no_change >= CLEARED:
         return "not_supported", ()
     if weights.no_change > 1 - SURE or not enough or not identified:
@@ -413,16 +464,14 @@ def _blame(case: Weighed) -> tuple[str, tuple[str, ...]]:
     return ("supported" if len(case.tied) == 1 else "not_separable"), ()
 
 
-def _timing_fits(weights: Weights, lead: int) -> bool:
-    """Tell whether the change fits as well as the outage that fits best, whatever came before.
+def _compared(case: Weighed) -> bool:
+    """Tell whether the lead was not in effect for everything that was seen, or is the profile's.
 
-    Where everybody changed at once the data cannot choose between the two, only the priors could,
-    and those depend on how many other changes happen to be in the evidence.
+    A release carried on in all later ones, where all always failed, explains no difference: then no
+    timing speaks for it.
     """
-    return bool(
-        weights.alone[lead] >= weights.outage_fit - np.log(INSEPARABLE)
-        and weights.nothing + weights.trend + weights.unsteady < 0.5
-    )
+    lead = case.suspects[case.lead]
+    return lead.named or not lead.masks[case.weights.best_mask[case.lead]].all()
 
 
 def _onset(scene: legs.Scene) -> tuple[Instant, Instant, Instant]:

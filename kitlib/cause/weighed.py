@@ -13,7 +13,7 @@ from kitlib.suspects import in_effect
 if TYPE_CHECKING:
     import pandas as pd
 
-    from kitlib.explain import Weights
+    from kitlib.explain import Panel, Weights
     from kitlib.stats import Floats
     from kitlib.suspects import Mask, Suspect
 
@@ -31,6 +31,7 @@ MOST_PLACEBOS: Final = 200
 class Weighed:
     """All suspects with their weights, and the scene of the leading one."""
 
+    panel: Panel  # all episodes that were weighed
     scene: legs.Scene
     suspects: list[Suspect]
     weights: Weights

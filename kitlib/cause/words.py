@@ -58,8 +58,8 @@ def sentence(
 def too_few_failing(failing: int, least: int) -> str:
     """Say that too few hosts fail to blame anything."""
     return (
-        f"Too little to say what caused the failures: only {failing} hosts fail with the most "
-        f"probable change in effect, {least} are the least."
+        "Too little to say what caused the failures: hosts that fail with the most probable change "
+        f"in effect: {failing}; {least} are the least."
     )
 
 

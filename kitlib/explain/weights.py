@@ -67,8 +67,8 @@ class Weights:
         Log likelihood of each suspect at its best mask, with the outages it goes best with. What
         cannot be told apart is decided on this: a suspect whose cure is unknown has many masks and
         must not lose for that alone.
-    alone
-        The same without any outage, and biting at once.
+    alone, alone_mask
+        The same without any outage and biting at once, and the row of its masks that fits so.
     outage_fit
         Log likelihood of a shared outage at its best window of days, without a change.
     outage_days
@@ -91,6 +91,7 @@ class Weights:
     best_mask: tuple[int, ...]
     fit: Floats
     alone: Floats
+    alone_mask: tuple[int, ...]
     outage_fit: float
     outage_days: tuple[int, int]
     outages: tuple[Outage, ...]
@@ -101,6 +102,22 @@ class Weights:
     def no_change(self) -> float:
         """Probability that no change is to blame."""
         return self.nothing + self.shared_outage + self.site_outage + self.trend + self.unsteady
+
+    def at_once(self) -> Weights:
+        """Return the same with every change by itself, beside the outage that fits best.
+
+        For the question whether the two can be told apart at all, before priors are asked: half of
+        the probability goes to the changes.
+        """
+        share = np.exp(self.alone - self.alone.max())
+        return replace(
+            self,
+            changes=share / share.sum() / 2,
+            best_mask=self.alone_mask,
+            fit=self.alone,
+            aside=((),) * len(self.alone),
+            over=(None,) * len(self.alone),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,6 +170,7 @@ def weigh(
     windows, window = find_windows(panel, plain.own)
     courses = [by_change(panel, suspect.masks, plain.own) for suspect in suspects]
     settings = [plain, *_settings(panel, sites, suspects, courses, plain)]
+    lone = [_at_once(panel, suspect, plain.own) for suspect in suspects]
     asked = _asked(panel, suspects, courses)
     fates = [
         _weigh_change(suspect, courses[place], settings, asked=place in asked)
@@ -184,9 +202,8 @@ def weigh(
         changes=posterior[4 + len(common) :],
         best_mask=tuple(fate.course for fate in fates),
         fit=np.asarray([fate.fit for fate in fates], dtype=float),
-        alone=np.asarray(
-            [_at_once(panel, suspect, plain.own) for suspect in suspects], dtype=float
-        ),
+        alone=np.asarray([logs.max() for logs in lone], dtype=float),
+        alone_mask=tuple(int(logs.argmax()) for logs in lone),
         outage_fit=float(windows.max()),
         outage_days=window,
         outages=max(settings[1:], key=lambda s: s.nothing).outages if common else (),
@@ -212,10 +229,12 @@ def _asked(panel: Panel, suspects: Sequence[Suspect], courses: Sequence[Floats])
     return {*by_fit[: size // 2], *by_hosts[: size // 2]}
 
 
-def _at_once(panel: Panel, suspect: Suspect, own: Floats) -> float:
-    """Log likelihood of a change that bites at once, in its best course: as of an outage's window."""
+def _at_once(panel: Panel, suspect: Suspect, own: Floats) -> Floats:
+    """Log likelihood of each course of a change that bites at once: as of an outage's window."""
     everything = panel.counts(np.ones(len(panel.host), dtype=bool))
-    return max(float(fault(*panel.counts(mask), *everything, own)) for mask in suspect.masks)
+    return np.asarray(
+        [float(fault(*panel.counts(mask), *everything, own)) for mask in suspect.masks]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,9 +282,12 @@ def _ends(suspect: Suspect, best: int, setting: _Setting, prior: float) -> Itera
         mask = suspect.masks[course][setting.outside]
         until = setting.log + by_change_until(panel, mask, setting.own)
         day = int(until.argmax())
+        # Where nobody had it later, nothing was ended: what came after still tells of its cure.
+        later = bool((mask & (panel.day > day)).any())
+        over = panel.days[day] + pd.Timedelta(days=1) if later else None
         log = prior + float(np.log(ENDED / 2) + log_mean_exp(until))
         fit = float(until.max() - np.log(len(until)))  # the day, being fitted, pays
-        yield _Fate(log, fit, course, setting.outages, panel.days[day] + pd.Timedelta(days=1))
+        yield _Fate(log, fit, course, setting.outages, over)
 
 
 def _told_apart(setting: _Setting, panel: Panel, mask: npt.NDArray[np.bool_]) -> bool:

@@ -7,6 +7,7 @@ whether that is a cure: a host that works without one is on a workaround.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -204,7 +205,7 @@ def _chapter(view: View, fleet: Fleet) -> tuple[int, float]:
 
     What worked while the change was removed says nothing once it is back.
     """
-    last = view.stays[-1]
+    last = view.last_stay
     if not last.open:
         return last.end_high, _EVEN
     if fleet.mended is not None and fleet.mended > last.start_high:
@@ -268,7 +269,8 @@ def _status(view: View, story: Story, rules: Rules) -> dict[str, Any]:
     if story.hit > _EVEN:
         return _hit(view, story, rules)
     needed = COVERED_FREE if _known_free(view, rules) else COVERED
-    if view.covered_share() < needed and not len(view.tries.bad):
+    hidden = view.covered_share() < needed or (view.stays and view.untimed_symptoms)
+    if hidden and not len(view.tries.bad):
         return _unseen(view)
     return _not_affected(view, story, rules)
 
@@ -371,6 +373,13 @@ def _of_unknown_build(story: Story) -> dict[str, Any]:
 
 def _unseen(view: View) -> dict[str, Any]:
     """Say why the logs cannot tell."""
+    if view.stays and view.untimed_symptoms:  # it showed, and nobody knows whether under the change
+        return {
+            "status": "no_data",
+            "confidence": 1.0,
+            "why": f"the symptom shows ({view.untimed_symptoms} attempts) in local time of an "
+            "unknown UTC offset",
+        }
     share = view.covered_share()
     why = "no log of the channel that would show it"
     if view.untimed and not len(view.tries):
@@ -385,7 +394,7 @@ def _not_affected(view: View, story: Story, rules: Rules) -> dict[str, Any]:
     exposed = "never exposed"
     if view.stays:
         exposed = "with the change in effect" if rules.follows else "there when others failed"
-    shown = int(view.tries.symptom.sum())
+    shown = int(view.tries.symptom.sum()) + view.untimed_symptoms
     apart = ", none of them under the change" if shown and not len(view.failed) else ""
     return {
         "status": "not_affected",
@@ -415,16 +424,16 @@ def _situation(view: View, rules: Rules) -> str:
     """Say what the builds, or the outage, say about the end."""
     if not rules.follows:
         over = "what everybody had is over" if view.stays and not view.open else ""
-        return over or "no change is to blame"
+        return over or "no change is blamed"
     if not view.stays:
         return "never seen with the change in effect, and yet it shows the symptom"
     if not view.open:
-        left = f"since {instant(view.stays[-1].end_high):%Y-%m-%d}"
+        left = f"since {instant(view.last_stay.end_high):%Y-%m-%d}"
         anew = f"set up anew with build {view.states[-1][0]}, " if _anew(view) else ""
         held = "the build holds the fix" if view.cured else "the bad build is gone and no fix is in"
         return f"{anew}{held} {left}"
     mended = rules.fleet.mended
-    if mended is not None and mended > view.stays[-1].start_high:
+    if mended is not None and mended > view.last_stay.start_high:
         return f"with the bad build in effect all hosts work since {instant(mended):%Y-%m-%d}"
     return "the bad build is in effect"
 
@@ -450,10 +459,11 @@ def _proof(story: Story) -> str:
     if not len(story.tail):
         return ""
     times = "more than a million" if story.ratio > MANY else f"{story.ratio:,.3g}"
-    return (
-        f", which is {times} times as likely from a working host as from a broken one; "
-        f"at most {_residual(story):.0%} of its attempts still fail (95 %)"
-    )
+    said = f", which is {times} times as likely from a working host as from a broken one"
+    residual = _residual(story)
+    if math.isnan(residual):  # a retry or another code alone bounds nothing
+        return said
+    return f"{said}; at most {residual:.0%} of its attempts still fail (95 %)"
 
 
 def _residual(story: Story) -> float:

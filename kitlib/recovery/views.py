@@ -126,6 +126,11 @@ class View:
         return any(stay.open for stay in self.stays)
 
     @property
+    def last_stay(self) -> Stay:
+        """The stay that ends last: outages may overlap, and one of all begin within one of a site."""
+        return max(self.stays, key=lambda stay: (stay.end_high, stay.start_high))
+
+    @property
     def failed(self) -> Tries:
         """Attempts that ended with the symptom while what is blamed was in effect."""
         return self.tries[self.tries.symptom & (self.tries.regime == BAD)]
@@ -149,8 +154,10 @@ class View:
         start, end = self.matters()
         if not self.seen:
             return 0.0
-        if start is None or end is None or end <= start:
+        if start is None or end is None:
             return 1.0
+        if end <= start:  # one moment, or two bounds of it that cross
+            return float(any(low <= start and high >= end for low, high in self.seen))
         lengths = [min(high, end) - max(low, start) for low, high in self.seen]
         return sum(max(length, 0) for length in lengths) / (end - start)
 

@@ -137,12 +137,22 @@ def what_to_do(needs: Needs) -> str:
         "workaround_only": f"Remove the block on updates, if there is one, and install {fix}"
         if needs.recovered_by == "uninstall"
         else f"Install {fix}, then take the workaround back",
-        "no_data": f"Collect its logs: {bad} was in effect and nothing shows whether it works",
+        "no_data": f"Collect its logs: {bad} was in effect and nothing shows whether it works"
+        if needs.bad
+        else "Collect its logs and its list of updates: they do not tell its state",
         "not_affected": f"Install {fix} before it fails",
-        "unconfirmed": "Ask the user to try it: too few attempts since "
-        + (f"{cured} took effect" if cured else f"{bad} was removed; then install {fix}"),
+        "unconfirmed": f"Ask the user to try it: {_too_few(bad, needs)}"
+        + ("" if cured else f"; then install {fix}"),
     }
     return words.get(needs.status, f"Install {fix}: it can fail again") + "."
+
+
+def _too_few(bad: str, needs: Needs) -> str:
+    """Say since when there were too few attempts; the bad build may still be there."""
+    if needs.bad:
+        return f"it may work although {bad} is in effect, but too few attempts show it"
+    since = f"{needs.cured} took effect" if needs.cured else f"{bad} was removed"
+    return f"too few attempts since {since}"
 
 
 def _still_failing(needs: Needs) -> str:
@@ -158,5 +168,5 @@ def _still_failing(needs: Needs) -> str:
 def _without_a_cause(status: str) -> str:
     """Say what to ask of a host where no change is to blame."""
     if status == "still_failing":
-        return "Ask what it cannot reach and collect its logs: it fails, and no change is to blame."
+        return "Ask what it cannot reach and collect its logs: it fails, and no change is blamed."
     return "Ask the user to try it once, and collect its logs."

@@ -47,8 +47,8 @@ class Plan:
 
     @property
     def world_seed(self):
-        """Seed of the world: worlds of different families with one seed would roll the same dice."""
-        return self.seed * 1000 + zlib.crc32(self.family.encode()) % 1000
+        """Seed of the world: two families, or sizes, with one seed would roll the same dice."""
+        return self.seed * 1000 + zlib.crc32(f"{self.family}/{self.hosts}".encode()) % 1000
 
     def place(self, root):
         """Folder of this case below `root`."""

@@ -37,6 +37,8 @@ WORKDAY = (8.0, 17.0)
 NOTHING = MappingProxyType(
     {"status": FAILED, "changes": (), "competing": (), "probability": None, "text": ""}
 )
+BEYOND_A_RULE = ("exact_set", "no_control", "left_open", "innocent_besides")
+"""Measures that say nothing of a rule that can only name one label, or none: it is not asked."""
 TRUTH_KEYS = ("status", "changes", "competing", "known", "also_right", "guilty")
 
 
@@ -214,8 +216,8 @@ def judge(truth, got, *, one_label=False):
     got
         A verdict: status, changes and, from who can name other causes, competing.
     one_label
-        The verdict comes from a rule that can name only one label of a change that has several:
-        one right label is the right set.
+        The verdict comes from a rule that can only name one label, or none: one right label is
+        right in every guilty world, and `BEYOND_A_RULE` is not asked.
 
     Returns
     -------
@@ -227,8 +229,14 @@ def judge(truth, got, *, one_label=False):
         guilty), and by what the world lets be known ``named``, ``exact_set``, ``no_control`` or
         ``unknowable``.
     """
-    if not truth["guilty"]:
-        return _judge_innocent(truth, got)
+    if truth["guilty"]:
+        out = _judge_guilty(truth, got, one_label=one_label)
+    else:
+        out = _judge_innocent(truth, got)
+    return {name: v for name, v in out.items() if not (one_label and name in BEYOND_A_RULE)}
+
+
+def _judge_guilty(truth, got, *, one_label):
     right = _right(truth, got, one_label=one_label)
     out = {"right": right, "cleared": got["status"] in ("not_supported", FAILED)}
     if truth["changes"]:
@@ -271,9 +279,10 @@ def _judge_names(truth, got):
 
 def _right(truth, got, *, one_label):
     named, guilty = set(got["changes"]), set(truth["changes"])
+    if one_label and got["status"] in BLAMES:
+        return bool(named) and named <= guilty
     if got["status"] == truth["status"]:
-        same = bool(named) and named <= guilty if one_label else named == guilty
-        return same if truth["status"] in BLAMES else True
+        return named == guilty if truth["status"] in BLAMES else True
     if got["status"] not in truth["also_right"]:
         return False
     return got["status"] not in BLAMES or guilty <= named
@@ -313,11 +322,12 @@ def by_status(confusion):
     return out
 
 
+def occurring(confusion):
+    """Counts, as of `by_status`, of the states that are true or given anywhere."""
+    return {state: count for state, count in by_status(confusion).items() if any(count[1:])}
+
+
 def macro_f1(confusion):
     """Mean F1 over the seven states; one that is neither true nor given anywhere is left out."""
-    scores = [
-        2 * hits / (given + true)
-        for hits, given, true in by_status(confusion).values()
-        if given + true
-    ]
+    scores = [2 * hits / (given + true) for hits, given, true in occurring(confusion).values()]
     return sum(scores) / len(scores) if scores else None

@@ -20,6 +20,27 @@ BASELINES = ("newest change", "fleet before/after", "paired t-test")
 WORKDAY_HOURS = scoring.WORKDAY[1] - scoring.WORKDAY[0]
 NAMED_TARGETS = {12: 0.85, 60: 0.95}
 """Size of fleet → least share of worlds in which the guilty change is named."""
+HOW_TO_READ = (
+    "*met* holds the measured value against the target; a question mark says that the 90 % interval "
+    "reaches over the target, so that more worlds could turn the answer. Intervals take worlds and "
+    "hosts as independent of each other; the hosts of one world are not, so intervals over hosts are "
+    "too narrow. A dash: not asked. The three rules name one change or none; naming one label of the "
+    "guilty change is right for them. Losses are those of hosts whose failures the evidence shows, in "
+    "worlds with a guilty change. Where a change is guilty, a host is truly `unconfirmed` if even who "
+    "knew the simulator's rates of failure could not be 95 % sure of it. The worlds are our own: what "
+    "the simulator cannot do is not measured. The target for 1,000 hosts (≤ 60 s, ≤ 2 GB) is measured apart, "
+    "by `tests/benchmarks/scale.py`."
+)
+OF_FAMILIES = (
+    "Each family. *Right verdict*: the true status with exactly the guilty labels, or what the second "
+    "column allows beside it. *An innocent named*: worlds in which only innocent changes are named. "
+    "*F1* is the mean over the states that occur in the family: one host in a rare state weighs much."
+)
+OF_PROBABILITIES = (
+    "What was stated, and how often it came true. A verdict that blames claims that one of the changes "
+    "it names is guilty, `not_supported` that none is (whatever it names as the cause); `insufficient` "
+    "claims nothing and is left out, as are hosts for which no probability is stated."
+)
 
 
 def render(record):
@@ -27,7 +48,15 @@ def render(record):
     if not record["groups"]:
         return NOT_RUN
     return "\n\n".join(
-        (_heading(record), measures(record), by_family(record), probabilities(record))
+        (
+            _heading(record),
+            measures(record),
+            HOW_TO_READ,
+            OF_FAMILIES,
+            by_family(record),
+            OF_PROBABILITIES,
+            probabilities(record),
+        )
     )
 
 
@@ -43,15 +72,21 @@ def _heading(record):
     all_groups = tallies.total(record["groups"])
     families = {group["family"] for group in record["groups"]}
     seeds = ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in record["seeds"])
+    sizes = ", ".join(str(size) for size in sorted({g["fleet"] for g in record["groups"]}))
     innocent = _of(all_groups, "false_blame")[1]
     text = (
         f"kitlib {record['kit_version']}, {all_groups['cases']} worlds of {len(families)} families "
-        f"(seeds {seeds}), written as real files and read back; in {innocent} of them "
-        f"({innocent / all_groups['cases']:.0%}) no change is guilty. In brackets: how many of how "
-        f"many, and the 90 % interval."
+        f"(seeds {seeds}; fleets of {sizes} hosts), simulated, written as real files and read "
+        f"back; in {innocent} of them ({100 * innocent / all_groups['cases']:.0f} %) no change is "
+        f"guilty. In brackets: how many of how many, and the 90 % interval."
     )
     if all_groups["failed"]:
-        text += f" Cases that broke off: {all_groups['failed']}; they count as wrong everywhere."
+        text += (
+            f" Cases that broke off: {all_groups['failed']}; their verdicts and their hosts count "
+            f"as wrong, their losses as not stated; the three rules are not asked."
+        )
+    if len({group["cases"] for group in record["groups"]}) > 1:
+        text += " Not every family was run equally often."
     if len(record["code"]) > 1:
         text += f" The worlds were run with {len(record['code'])} versions of the code."
     return f"{text} {_times(all_groups['seconds'])}"
@@ -83,20 +118,23 @@ def _verdict_rows(groups):
     yield _worst_row(groups)
     for size in sorted({group["fleet"] for group in groups}):
         own = tallies.total(group for group in groups if group["fleet"] == size)
-        what = f"the guilty change is named exactly, {size} hosts"
+        what = f"the guilty change is named exactly, where that can be known, {size} hosts"
         if _of(own, "named")[1]:
             yield _rate_row(what, own, "named", at_least=NAMED_TARGETS.get(size))
-    yield _rate_row("an innocent change is named instead", every, "innocent_instead", at_most=0.005)
-    yield _rate_row("an innocent change is named besides", every, "innocent_besides")
-    yield _rate_row("a guilty change is cleared (`not_supported`)", every, "cleared")
-    yield _rate_row(
-        "the exact set, where it cannot be told apart", every, "exact_set", at_least=0.95
-    )
-    yield _rate_row("everybody at once and no way back: `no_control`", every, "no_control")
-    yield _rate_row("too small to know: named, or said so", every, "unknowable")
+    what = "a change is guilty, and an innocent one is named instead"
+    yield _rate_row(what, every, "innocent_instead", at_most=0.005)
+    yield _rate_row("… and an innocent one is named besides", every, "innocent_besides")
+    yield _rate_row("… and all are cleared (`not_supported`)", every, "cleared")
+    what = "patches that cannot be told apart: exactly these are named"
+    yield _rate_row(what, every, "exact_set", at_least=0.95)
+    what = "everybody patched at once, no way back: that is said (`no_control`)"
+    yield _rate_row(what, every, "no_control")
+    what = "too few hosts for the design: the guilty change is named, or `insufficient` said"
+    yield _rate_row(what, every, "unknowable")
     yield _rate_row("no change is guilty: the competing cause is named right", every, "competing")
     yield _rate_row("… and one is named where there is none", every, "invented")
-    yield _rate_row("… and it is left open (`no_control`), where it has to be", every, "left_open")
+    what = "… and a change is named as `no_control`, where that is right too (no blame above)"
+    yield _rate_row(what, every, "left_open")
     yield _rate_row("the right verdict, all worlds", every, "right")
 
 
@@ -111,14 +149,14 @@ def _worst_row(groups):
         cells[who] = (name, asked.get(name, [0, 0]))
     name, count = cells[tallies.KIT]
     kit = _rate(count) + (f" {name}" if count[0] else "")
-    met = _met(count[0] / count[1] if count[1] else None, at_most=0.03)
+    met = _met_rate(count, at_most=0.03)
     others = [_short_rate(cells[who][1]) for who in BASELINES]
     return ("… in the worst family", "≤ 3 %", met, kit, *others)
 
 
 def _rate_row(what, counts, name, *, at_most=None, at_least=None):
     own = _of(counts, name)
-    met = _met(own[0] / own[1] if own[1] else None, at_most=at_most, at_least=at_least)
+    met = _met_rate(own, at_most=at_most, at_least=at_least)
     others = [_short_rate(_of(counts, name, who)) for who in BASELINES]
     return (what, _target(at_most, at_least), met, _rate(own), *others)
 
@@ -136,21 +174,35 @@ def _onset_rows(every):
     middle = float(np.median(errors)) if errors else None
     late = float(np.quantile(errors, 0.9)) if errors else None
     target = f"≤ one attempt interval ({_hours(one)})"
-    shown = f"{_hours(middle)} ({len(errors)} worlds)"
-    yield ("error of the onset, median", target, _met(middle, at_most=one), shown, *blank)
+    shown = f"{_hours(middle)} ({len(errors)} of {every['guilty']} guilty worlds)"
+    yield (
+        "error of the onset, where a change is blamed, median",
+        target,
+        _met(middle, at_most=one),
+        shown,
+        *blank,
+    )
     target, met = f"≤ {WORKDAY_HOURS:.0f} h", _met(late, at_most=WORKDAY_HOURS)
     yield ("… 90th percentile", target, met, _hours(late), *blank)
 
 
 def _host_rows(every):
     states, blank = every["states"], [""] * len(BASELINES)
-    f1 = scoring.macro_f1(states)
-    shown = "-" if f1 is None else f"{f1:.3f} ({sum(states.values())} hosts)"
-    yield ("state of the hosts, macro-F1 of 7", "≥ 0.95", _met(f1, at_least=0.95), shown, *blank)
-    hits, given, true = scoring.by_status(states)["recovered"]
-    for what, of, least in (("precision", given, 0.99), ("recall", true, 0.95)):
-        met = _met(hits / of if of else None, at_least=least)
-        yield (f"`recovered`, {what}", _target(None, least), met, _rate([hits, of]), *blank)
+    guilty = every["guilty_states"]
+    innocent = {pair: n - guilty.get(pair, 0) for pair, n in states.items()}
+    parts = {"": states, "guilty": guilty, "no change": innocent}
+    for part, own in parts.items():
+        what = _part("state of the hosts, macro-F1", part)
+        f1, occur = scoring.macro_f1(own), len(scoring.occurring(own))
+        shown = "-" if f1 is None else f"{f1:.3f} ({sum(own.values())} hosts, {occur} of 7 states)"
+        yield (what, "≥ 0.95", _met(f1, at_least=0.95), shown, *blank)
+    for measure, least in (("precision", 0.99), ("recall", 0.95)):
+        for part, own in parts.items():
+            hits, given, true = scoring.by_status(own)["recovered"]
+            count = [hits, given if measure == "precision" else true]
+            met = _met_rate(count, at_least=least)
+            what = _part(f"`recovered`, {measure}", part)
+            yield (what, _target(None, least), met, _rate(count), *blank)
     wrong = sum(states.get(f"{state}>recovered", 0) for state in scoring.NEVER_RECOVERED)
     asked = sum(scoring.by_status(states)[state][2] for state in scoring.NEVER_RECOVERED)
     met = _met(wrong if asked else None, at_most=0)
@@ -158,9 +210,15 @@ def _host_rows(every):
     yield (what, "never", met, f"{wrong} of {asked}" if asked else "-", *blank)
     right, over, missed = every["at_risk"]
     listed = [right, right + missed]
-    met = _met(right / listed[1] if listed[1] else None, at_least=0.99)
+    met = _met_rate(listed, at_least=0.99)
     yield ("hosts at risk that are listed", "≥ 99 %", met, _rate(listed), *blank)
     yield ("listed hosts that are at risk", "", "", _rate([right, right + over]), *blank)
+
+
+def _part(what, part):
+    """Name of a row over all worlds, or over a part of them."""
+    words = {"": what, "guilty": "… a change is guilty", "no change": "… no change is guilty"}
+    return words[part]
 
 
 def _loss_rows(every):
@@ -171,11 +229,12 @@ def _loss_rows(every):
         middle = float(np.median(errors)) if errors else None
         shown = "-" if middle is None else f"{middle:.1%} ({len(errors)} worlds)"
         met = _met(middle, at_most=0.10)
-        yield (f"{what}, median relative error", "≤ 10 %", met, _percent(shown), *blank)
+        yield (f"{what} by the fleet, median error", "≤ 10 %", met, _percent(shown), *blank)
+        late = f"{np.quantile(errors, 0.9):.1%}" if errors else "-"
+        yield ("… 90th percentile", "", "", _percent(late), *blank)
         for key, of in ((name, "fleets"), (f"host_{name}", "hosts")):
             held = every["covered"][key]
-            share = held[0] / held[1] if held[1] else None
-            met = _met(share, at_least=0.88, at_most=0.92)
+            met = _met_rate(held, at_least=0.88, at_most=0.92)
             yield (
                 f"… 90 % interval holds the true value, {of}",
                 "88 to 92 %",
@@ -189,7 +248,7 @@ def _loss_rows(every):
 
 
 def by_family(record):
-    """One row a family: truth, cases, right verdicts, wrong names, state of the hosts."""
+    """One row a family: what is right, cases, right verdicts, wrong names, state of the hosts."""
     rows = []
     for name, own in groupby(record["groups"], lambda group: group["family"]):
         one = tallies.total(own)
@@ -198,9 +257,22 @@ def by_family(record):
         f1 = scoring.macro_f1(one["states"])
         right = _of(one, "right")[0]
         shown = "-" if f1 is None else f"{f1:.2f}"
-        rows.append((name, truth, one["cases"], right, sum(wrong), shown))
-    head = ("family", "true verdict", "worlds", "right verdict", "an innocent named", "hosts, F1")
-    return _table(head, rows)
+        hosts = _share_of_hosts(one["states"])
+        rows.append((name, truth + _allowed(one), one["cases"], right, sum(wrong), hosts, shown))
+    head = ("family", "true verdict", "worlds", "right verdict", "an innocent named")
+    return _table((*head, "hosts right", "hosts, F1"), rows)
+
+
+def _allowed(one):
+    """What counts as right beside the true verdict."""
+    allowed = "".join(f", also `{status}`" for status in sorted(one["also_right"]))
+    small = _of(one, "unknowable")[1]
+    return allowed + (f", also `insufficient` in {small} with too few hosts" if small else "")
+
+
+def _share_of_hosts(states):
+    right = sum(n for pair, n in states.items() if len(set(pair.split(">"))) == 1)
+    return _short_rate([right, sum(states.values())])
 
 
 def probabilities(record):
@@ -211,7 +283,9 @@ def probabilities(record):
         verdicts, states = every["claims"][place], every["confidence"][place]
         if verdicts[1] or states[1]:
             rows.append((f"{low:.2f} to {high:.2f}", _rate(verdicts), _rate(states)))
-    return _table(("stated probability", "verdicts that were right", "host states"), rows)
+    return _table(
+        ("stated probability", "verdicts that came true", "host states that were right"), rows
+    )
 
 
 def _table(head, rows):
@@ -253,6 +327,18 @@ def _met(value, *, at_most=None, at_least=None):
         return ""
     low = at_least is None or value >= at_least
     return "yes" if low and (at_most is None or value <= at_most) else "no"
+
+
+def _met_rate(count, *, at_most=None, at_least=None):
+    """As `_met`, with a question mark where the interval of the rate reaches over the target."""
+    hits, asked = count
+    met = _met(hits / asked if asked else None, at_most=at_most, at_least=at_least)
+    if not met:
+        return ""
+    low, high = wilson(hits, asked)
+    overlaps = (at_most is None or low <= at_most) and (at_least is None or high >= at_least)
+    inside = (at_most is None or high <= at_most) and (at_least is None or low >= at_least)
+    return met if inside or not overlaps else f"{met}?"
 
 
 # ---------------------------------------------------------------------------- wrong cases

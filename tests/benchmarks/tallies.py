@@ -52,15 +52,19 @@ def spans(numbers):
 
 def group(rows):
     """Counts of one group of rows."""
+    guilty = [row for row in rows if row["truth"]["guilty"]]
     out = {
         "cases": len(rows),
         "failed": sum(row["error"] is not None for row in rows),
+        "guilty": len(guilty),
         "truth": dict(Counter(row["truth"]["status"] for row in rows)),
+        "also_right": dict(Counter(s for row in rows for s in row["truth"]["also_right"])),
         "given": dict(Counter(row["kit"]["status"] for row in rows)),
         "measures": {KIT: _measures((r["truth"], r["kit"], False) for r in rows)},
-        "states": dict(sum((Counter(row["states"]) for row in rows), Counter())),
+        "states": _states(rows),
+        "guilty_states": _states(guilty),
         "at_risk": _summed(row["at_risk"] for row in rows),
-        "onset": [[row["onset"], row["interval"]] for row in rows if row["onset"] is not None],
+        "onset": [[row["onset"], row["interval"]] for row in guilty if row["onset"] is not None],
         "claims": _bins(filter(None, (scoring.claim(r["truth"], r["kit"]) for r in rows))),
         "confidence": _bins(pair for row in rows for pair in row["confidence"]),
         "seconds": _seconds(rows),
@@ -82,6 +86,10 @@ def _measures(told):
             count[0] += bool(happened)
             count[1] += 1
     return out
+
+
+def _states(rows):
+    return dict(sum((Counter(row["states"]) for row in rows), Counter()))
 
 
 def _summed(rows):
