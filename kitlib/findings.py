@@ -10,7 +10,7 @@ import datetime as dt
 import json
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,7 +40,7 @@ SHOWN_LIMITS: Final = 20
 """Contradictions between sources that `limits` spells out; the table has all."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # no slots: what is computed on demand is kept
 class Case:
     """All tables and answers of one analysis, in the order in which they were made."""
 
@@ -56,9 +56,9 @@ class Case:
     update_states: pd.DataFrame
     gateway: pd.DataFrame
 
-    @property
+    @cached_property
     def restoration(self) -> Restoration:
-        """How the fleet came back, and whom to call; made anew at each call."""
+        """How the fleet came back, and whom to call; made when first asked for."""
         return measure_restoration(
             self.recovery, self.attempts, self.coverage, self.incident, self.cause
         )

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 import pytest
 from evtx import PyEvtxParser
+from simulated import contents
 
 from kitlib.errors import UsageError
 from kitlib.schema import STATUSES
@@ -121,14 +122,6 @@ def scenario_file(folder, text):
 
 def small(folder, text=SMALL, *, seed=1):
     return simulate(scenario_file(folder, text), seed=seed, out=folder / "out")
-
-
-def contents(folder):
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def records(path):

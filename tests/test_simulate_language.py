@@ -15,6 +15,7 @@ import pytest
 from evtx import PyEvtxParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simulated import contents
 
 from kitlib.cli import main
 from kitlib.errors import UsageError
@@ -143,14 +144,6 @@ def by_name(world):
 def changed(text, old, new):
     assert old in text
     return text.replace(old, new)
-
-
-def contents(folder):
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def ras_failures(path):
