@@ -14,7 +14,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, Final
 
-__version__: Final = "0.3.0"
+__version__: Final = "0.4.0"
 
 _HOMES: Final[dict[str, str]] = {
     "read_evtx": "readers.evtx",

@@ -109,22 +109,20 @@ def _episodes(attempts: pd.DataFrame) -> pd.Series[int]:
 def make_episodes(attempts: pd.DataFrame, incident: Incident) -> pd.DataFrame:
     """Collapse bursts: one row an episode with host, time, failed, records.
 
-    An episode failed when the symptom showed in it and no attempt of it succeeded. Attempts that
-    were cancelled, have no end in the log or no known time are left out of the episode.
+    An episode failed when its first telling attempt showed the symptom; telling are attempts that
+    worked and those that failed with the symptom. Who is turned away tries again at once, and the
+    number of tries hangs on how they end: only the first is a fair draw of the failure rate. An
+    episode without the symptom did not fail. Attempts that were cancelled, have no end in the log
+    or no known time are left out of the episode.
     """
     seen = attempts[attempts["outcome"].isin(_SEEN) & attempts["time"].notna()].sort_values(
-        "episode", kind="stable"
+        ["episode", "time"], kind="stable"
     )
     symptom = (seen["outcome"] == "failure") & incident.is_symptom(seen["code"])
-    worked = seen["outcome"] == "success"
-    grouped = seen.assign(symptom=symptom, worked=worked).groupby("episode", sort=True)
-    out = grouped.agg(
-        host=("host", "first"),
-        time=("time", "min"),
-        symptom=("symptom", "any"),
-        worked=("worked", "any"),
-    )
-    out["failed"] = out["symptom"].astype(bool) & ~out["worked"].astype(bool)
+    telling = symptom | (seen["outcome"] == "success")
+    first = symptom[telling].groupby(seen["episode"]).first()
+    out = seen.groupby("episode", sort=True).agg(host=("host", "first"), time=("time", "min"))
+    out["failed"] = first.reindex(out.index, fill_value=False).astype(bool)
     out["records"] = _gathered(seen)
     return out.reset_index(drop=True)[["host", "time", "failed", "records"]]
 

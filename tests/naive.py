@@ -15,6 +15,7 @@ from kitlib.explain import (
     RAMP,
     SUSCEPTIBLE,
     WEEK,
+    fault_rates,
 )
 
 
@@ -53,7 +54,7 @@ def mix(*parts):
     return highest + math.log(sum(w * math.exp(log - highest) for w, log in parts))
 
 
-def own_spell(rows):
+def own_spell(rows, base=BASE_RATE):
     """One host by itself; rows are (day, failed)."""
     days = sorted({day for day, _ in rows})
     everything = [failed for _, failed in rows]
@@ -63,27 +64,25 @@ def own_spell(rows):
             if first <= last:
                 inside = [failed for day, failed in rows if first <= day <= last]
                 outside = [failed for day, failed in rows if not first <= day <= last]
-                spells += [
-                    trials(inside, rate) + trials(outside, BASE_RATE) for rate in FAULT_RATES
-                ]
+                spells += [trials(inside, rate) + trials(outside, base) for rate in FAULT_RATES]
     return mix(
-        (1 - OWN_SPELL - OWN_FAULT, trials(everything, BASE_RATE)),
+        (1 - OWN_SPELL - OWN_FAULT, trials(everything, base)),
         (OWN_SPELL, mean_exp(spells)),
         (OWN_FAULT, mean_exp([trials(everything, rate) for rate in FAULT_RATES])),
     )
 
 
-def fault(hosts, lags=(1.0,)):
+def fault(hosts, lags=(1.0,), base=BASE_RATE):
     """All hosts under a fault; hosts is a list of rows (day, failed, on), in order of time.
 
     A host may begin to fail some days into each stay: `lags` are the chances of 0, 1, 2 ... days.
     """
     worlds = []
-    for rate in FAULT_RATES:
+    for rate in fault_rates(base):
         for share in SUSCEPTIBLE:
             log = 0.0
             for rows in hosts:
-                own = own_spell([(day, failed) for day, failed, _ in rows])
+                own = own_spell([(day, failed) for day, failed, _ in rows], base)
                 if not any(on for _, _, on in rows):
                     log += own
                     continue
@@ -91,9 +90,7 @@ def fault(hosts, lags=(1.0,)):
                 for lag, chance in enumerate(lags):
                     late = _late(rows, lag)
                     bitten = trials([f for f, on in late if on], rate)
-                    each.append(
-                        (chance, bitten + trials([f for f, on in late if not on], BASE_RATE))
-                    )
+                    each.append((chance, bitten + trials([f for f, on in late if not on], base)))
                 log += mix((share, mix(*each)), (1 - share, own))
             worlds.append(log)
     return mean_exp(worlds)

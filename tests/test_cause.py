@@ -344,20 +344,24 @@ def test_judge_cause_supports_a_named_suspect_with_an_uninstall_put_back():
     assert judge(world).status == "supported"
 
 
-def test_make_episodes_counts_a_burst_once_and_forgives_it_if_it_worked_in_the_end():
+def test_make_episodes_counts_a_burst_once_by_its_first_telling_try():
     rows = [
         {"host": "A", "time": day(1), "outcome": "failure", "code": "789", "episode": 1, "records": ["1"]},
         {"host": "A", "time": day(1), "outcome": "failure", "code": "789", "episode": 1, "records": ["2"]},
         {"host": "A", "time": day(2), "outcome": "failure", "code": "789", "episode": 2, "records": ["3"]},
-        {"host": "A", "time": day(2), "outcome": "success", "code": "", "episode": 2, "records": ["4"]},
+        {"host": "A", "time": day(2, 9.1), "outcome": "success", "code": "", "episode": 2, "records": ["4"]},
         {"host": "A", "time": day(3), "outcome": "failure", "code": "691", "episode": 3, "records": ["5"]},
         {"host": "A", "time": day(4), "outcome": "cancelled", "code": "", "episode": 4, "records": ["6"]},
+        {"host": "A", "time": day(5), "outcome": "failure", "code": "691", "episode": 5, "records": ["7"]},
+        {"host": "A", "time": day(5, 9.1), "outcome": "failure", "code": "789", "episode": 5, "records": ["8"]},
+        {"host": "A", "time": day(6), "outcome": "failure", "code": "691", "episode": 6, "records": ["9"]},
+        {"host": "A", "time": day(6, 9.1), "outcome": "success", "code": "", "episode": 6, "records": ["10"]},
     ]  # fmt: skip
-    attempts = schema.frame("attempts", rows)
+    attempts = schema.frame("attempts", rows).sample(frac=1, random_state=1)
     got = make_episodes(attempts, NAMED)
-    assert got["failed"].tolist() == [True, False, False]
-    assert got["records"].tolist() == [["1", "2"], ["3", "4"], ["5"]]
-    assert make_episodes(attempts, OPEN)["failed"].tolist() == [True, False, True]
+    assert got["failed"].tolist() == [True, True, False, True, False]
+    assert got["records"].tolist() == [["1", "2"], ["3", "4"], ["5"], ["7", "8"], ["9", "10"]]
+    assert make_episodes(attempts, OPEN)["failed"].tolist() == [True] * 5
     assert make_episodes(attempts.head(0), NAMED).empty
 
 

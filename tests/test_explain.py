@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from kitlib import explain
-from kitlib.explain import Panel, likelihood, outages, own_spells, weigh
+from kitlib.explain import Panel, likelihood, outages, own_spells, sides, usual, weigh
 from kitlib.stats import log_mean_exp
 from kitlib.suspects import Suspect
 
@@ -51,11 +51,15 @@ def by_host(rows, mask=None):
     ]
 
 
+BASES = pytest.mark.parametrize("base", [explain.BASE_RATE, (12.0, 188.0)])
+
+
+@BASES
 @pytest.mark.parametrize("seed", range(5))
-def test_own_spells_equals_brute_force(seed):
+def test_own_spells_equals_brute_force(seed, base):
     rows = some_rows(seed)
-    want = [naive.own_spell(own) for own in by_host(rows)]
-    assert own_spells(Panel.of(episodes_of(rows))) == pytest.approx(want, abs=1e-9)
+    want = [naive.own_spell(own, base) for own in by_host(rows)]
+    assert own_spells(Panel.of(episodes_of(rows)).under(base)) == pytest.approx(want, abs=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -84,13 +88,14 @@ def test_trend_equals_brute_force(seed):
     assert likelihood.trend(panel, own_spells(panel)) == pytest.approx(want, abs=1e-9)
 
 
+@BASES
 @pytest.mark.parametrize("seed", range(5))
-def test_change_likelihood_equals_brute_force(seed):
+def test_change_likelihood_equals_brute_force(seed, base):
     rows = some_rows(seed)
     mask = np.random.default_rng(seed + 100).random(len(rows)) < 0.4
-    panel = Panel.of(episodes_of(rows))
+    panel = Panel.of(episodes_of(rows)).under(base)
     got = likelihood.by_change(panel, suspect("A", mask, ~mask).masks, own_spells(panel))
-    want = [naive.fault(by_host(rows, on.tolist()), explain.LAGS) for on in (mask, ~mask)]
+    want = [naive.fault(by_host(rows, on.tolist()), explain.LAGS, base) for on in (mask, ~mask)]
     assert got == pytest.approx(want, abs=1e-9)
 
 
@@ -143,6 +148,68 @@ def test_weigh_gives_probabilities_that_sum_to_one():
     assert weights.no_change + weights.changes.sum() == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("rate", [0.03, 0.1, 0.3])
+def test_weigh_calls_one_steady_rate_of_everybody_no_common_cause(rate):
+    rng = np.random.default_rng(7)
+    nothing = []
+    for _ in range(4):
+        rows = [(h, d, rng.random() < rate) for h in range(60) for d in range(30) for _ in range(2)]
+        half = suspect("A", mask_of(rows, lambda h, d: d >= 10 + h // 4))
+        weights = weigh(Panel.of(episodes_of(rows)), [half])
+        assert weights.trend + weights.unsteady < 0.15
+        nothing.append(weights.nothing)
+    assert np.mean(nothing) > 0.7
+
+
+def test_weigh_calls_a_gateway_that_drops_a_seventh_of_all_tries_for_two_weeks_an_outage():
+    rng = np.random.default_rng(8)
+    rows = [(h, d, rng.random() < (0.15 if 20 <= d < 34 else 0.02)) for h in range(12)
+            for d in range(46) for _ in range(2) if d % 7 < 5]  # fmt: skip
+    half = suspect("A", mask_of(rows, lambda h, d: d >= 17 + h // 2))
+    assert weigh(Panel.of(episodes_of(rows)), [half]).shared_outage > 0.8
+
+
+def test_weigh_sums_over_the_ordinary_rates_as_brute_force_does():
+    rows = some_rows(1, hosts=3, days=4)
+    mask = np.random.default_rng(9).random(len(rows)) < 0.5
+    panel = Panel.of(episodes_of(rows))
+    weights = weigh(panel, [suspect("A", mask)])
+    nothing, trend = [], []
+    ground = sides.find_ground(panel, [suspect("A", mask)], {})
+    rates = usual.shared_rates(panel, ground.ordinary([suspect("A", mask)]))
+    alike = usual.alike_prior(panel)
+    priors = [(usual.OWN_PRIOR, explain.BASE_RATE), *((alike, rate) for rate in rates)]
+    for prior, base in priors:
+        own = [naive.own_spell(host, base) for host in by_host(rows)]
+        nothing.append(prior + np.log(explain.PRIOR["nothing"]) + sum(own))
+        spells = np.array(own)
+        trend.append(
+            prior + np.log(explain.PRIOR["trend"]) + likelihood.trend(panel.under(base), spells)
+        )
+    want = np.logaddexp.reduce(nothing) - np.logaddexp.reduce(trend)
+    assert np.log(weights.nothing / weights.trend) == pytest.approx(want, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_shared_rates_equals_trying_every_rate(seed):
+    rows = some_rows(seed, hosts=5, days=12)
+    hosts = by_host(rows)
+    few = explain.OWN_SPELL + explain.OWN_FAULT
+
+    def fit(rate):
+        base = (rate * usual.ALIKE, (1 - rate) * usual.ALIKE)
+        log = 0.0
+        for own in hosts:
+            failed = [f for _, f in own]
+            sick = naive.mean_exp([naive.trials(failed, kind) for kind in explain.FAULT_RATES])
+            log += naive.mix((few, sick), (1 - few, naive.trials(failed, base)))
+        return log
+
+    best = max(usual.GRID, key=fit)
+    (got,) = usual.shared_rates(Panel.of(episodes_of(rows)), [np.ones(len(rows), dtype=bool)] * 2)
+    assert got == pytest.approx((best * usual.ALIKE, (1 - best) * usual.ALIKE))
+
+
 def test_weigh_without_suspects_still_weighs_the_rest():
     weights = weigh(Panel.of(episodes_of(some_rows(3))), [])
     assert weights.no_change == pytest.approx(1.0)
@@ -174,12 +241,10 @@ def test_weigh_does_not_convict_on_the_failures_of_one_host():
     again = suspect("A", mask_of(twice, lambda h, d: h == 0 and d >= 6))
     louder = weigh(Panel.of(episodes_of(twice)), [again])
     # However loud it is, one machine brings at most the chance of its own spell at that time.
-    gain = weights.fit[0] - own_spells(Panel.of(episodes_of(rows))).sum()
-    more = louder.fit[0] - own_spells(Panel.of(episodes_of(twice))).sum()
     windows = 20 * 21 / 2 * len(explain.FAULT_RATES)
-    bound = np.log(windows) - np.log(explain.OWN_SPELL)
-    assert gain < bound
-    assert more < bound
+    bound = np.log(windows / explain.OWN_SPELL * explain.PRIOR["change"] / explain.PRIOR["nothing"])
+    assert np.log(weights.changes[0] / weights.nothing) < bound
+    assert np.log(louder.changes[0] / louder.nothing) < bound
 
 
 def test_weigh_calls_a_day_on_which_all_fail_an_outage():

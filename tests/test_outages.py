@@ -13,8 +13,7 @@ from test_explain import START, episodes_of, mask_of, suspect
 
 from kitlib.cause import judge_cause
 from kitlib.cause.competing import find_sites
-from kitlib.explain import Panel, weigh
-from kitlib.explain.likelihood import BASE_RATE, FAULT_RATES
+from kitlib.explain import BASE_RATE, Panel, fault_rates, weigh
 from kitlib.explain.outages import AT_SITE, Outage, find_outages, inside, inside_window
 from kitlib.incident import load_incident
 
@@ -69,7 +68,7 @@ def test_inside_window_equals_brute_force(seed):
     rows = rows_of(lambda *_: rng.random() < 0.4, hosts=3, days=5, often=1)
     at = [1 <= d <= 2 for _, d, _ in rows]
     worlds = []
-    for rate in FAULT_RATES:
+    for rate in fault_rates(BASE_RATE):
         for share in AT_SITE:
             log = 0.0
             for host in range(3):

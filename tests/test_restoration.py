@@ -13,6 +13,7 @@ from scipy import stats as scipy_stats
 from worlds_cause import BAD, DECEMBER, FIX, PATCHED, World, day, fails_under
 
 from kitlib import schema
+from kitlib.attempts import make_episodes
 from kitlib.cause import Cause, judge_cause
 from kitlib.incident import load_incident
 from kitlib.recovery import assess_recovery
@@ -277,21 +278,44 @@ def test_where_no_change_is_blamed_there_is_no_fix_to_wait_for():
 # --- bursts and histories ----------------------------------------------------------------------
 
 
-def test_bursts_fail_only_where_nothing_in_them_worked():
+def bursts():
     rows = [
         {"host": "A", "time": at(0, h), "outcome": o, "code": c, "episode": e, "records": [f"A/x#{h}"]}
         for h, o, c, e in (
             (9, "failure", "789", 1), (10, "failure", "789", 1), (11, "failure", "789", 2),
             (12, "success", "", 2), (13, "failure", "691", 3), (14, "cancelled", "", 4),
-            (15, "success", "", None), (16, "success", "", None),
+            (15, "success", "", None), (16, "success", "", None), (17, "failure", "691", 5),
+            (18, "success", "", 5), (19, "failure", "691", 6), (20, "failure", "789", 6),
+            (21, "success", "", 6),
         )
     ]  # fmt: skip
     rows.append({"host": "A", "outcome": "failure", "code": "789", "episode": 9})
-    found = make_bursts(schema.frame("attempts", rows), NAMED)
-    assert found["failing"].tolist() == [True, False, False, False]
-    assert found["time"].tolist() == [at(0, 9), at(0, 12), at(0, 15), at(0, 16)]
-    assert found["last"].tolist() == [at(0, 10), at(0, 12), at(0, 15), at(0, 16)]
-    assert found["records"].tolist() == [["A/x#9"], ["A/x#12"], ["A/x#15"], ["A/x#16"]]
+    return schema.frame("attempts", rows)
+
+
+def test_bursts_fail_as_their_first_telling_try_does():
+    """A retry that works does not undo the failure, and another code tells nothing."""
+    found = make_bursts(bursts(), NAMED)
+    assert found["failing"].tolist() == [True, True, False, False, False, True]
+    assert found["time"].tolist() == [at(0, h) for h in (9, 11, 15, 16, 18, 20)]
+    assert found["last"].tolist() == [at(0, h) for h in (10, 11, 15, 16, 18, 20)]
+    assert found["records"].tolist() == [[f"A/x#{h}"] for h in (9, 11, 15, 16, 18, 20)]
+
+
+def test_bursts_fail_where_episodes_do():
+    """One definition in two tables: a burst is an episode in which something tells."""
+    for chance in (0.3, 0.9):
+        world = World(2, hosts=6, per_day=3.0, base=0.05)
+        world.fault = fails_under(BAD, chance=chance)
+        world.stagger(world.names, PATCHED, PATCHED + 6)
+        attempts = world.tables().attempts
+        other = attempts["outcome"].eq("failure") & (np.arange(len(attempts)) % 5 == 0)
+        attempts.loc[other, "code"] = "691"
+        made, found = make_episodes(attempts, NAMED), make_bursts(attempts, NAMED)
+        fails = made[made["failed"]].groupby("host").size()
+        assert found.groupby("host")["failing"].sum().to_dict() == fails.to_dict()
+        told = attempts[(attempts["outcome"] == "success") | (attempts["code"] == "789")]
+        assert len(found) == told.drop_duplicates(["host", "episode"]).shape[0]
 
 
 def score(states, failing, switch, broken, ordinary):
@@ -334,6 +358,17 @@ def test_a_host_that_worked_for_days_and_fails_again_has_relapsed():
     assert (found["start"], found["end"], found["failures"]) == (at(11), at(40), 3)
     assert (found["ended_by"], found["why"]) == ("evidence ends", "no change of its build is seen")
     assert found["records"] == ["A/Application#11", "A/Application#12"]
+
+
+def test_a_relapse_shows_though_each_retry_works():
+    """The fault comes back for first tries; within minutes the second one gets through."""
+    again = [
+        {"host": "A", "time": at(n) + pd.Timedelta(minutes=late), "outcome": outcome, "code": code,
+         "episode": n, "records": [f"A/Application#{n}"]}
+        for n in range(12, 18) for late, outcome, code in ((0, "failure", "789"), (5, "success", ""))
+    ]  # fmt: skip
+    found = restore([state("A", "still_failing", 0)], [tries("A", "xxxxooooooo"), again])
+    assert found.spells[["number", "start"]].to_numpy().tolist() == [[1, at(0)], [2, at(12)]]
 
 
 def test_one_failure_is_no_relapse_unless_the_change_came_back():
@@ -566,12 +601,45 @@ def test_finding_leaves_open_what_cannot_be_tested():
     assert [check.passed for check in checks] == [True, None, True]
 
 
-def test_finding_counts_failing_hosts_that_are_in_no_curve():
+def test_finding_counts_hosts_to_call_that_are_in_no_curve():
+    """C may have failed and nobody knows; D was never seen to; E is not to call."""
     found = restore(
-        [state("A", "still_failing", 0), state("B", "still_failing")], [tries("A", "xx")]
+        [
+            state("A", "still_failing", 0),
+            state("B", "still_failing"),
+            state("C", "no_data") | {"at_risk": True},
+            state("D", "not_affected") | {"at_risk": True},
+            state("E", "no_data"),
+        ],
+        [tries("A", "xx")],
     )
-    assert found.unfollowed == 1
-    assert "1 host of unknown build left out" in found.finding().checks[0].text
+    assert (found.unfollowed, found.unseen, len(found.to_call)) == (2, 1, 4)
+    left = "2 hosts to call left out, of which no first failure is known"
+    assert left in found.finding().checks[0].text
+
+
+def test_a_host_of_unknown_build_that_works_again_is_not_counted_out():
+    """Its state cannot be told; that it fails no longer can."""
+    world = World(3, hosts=20, per_day=3.0, base=0.0)
+    world.stagger(world.names[:14], PATCHED, PATCHED + 3)
+    for host in world.names[:10]:
+        world.patch(host, day(PATCHED + 10, 5), FIX)
+    world.fault = fails_under(BAD)
+    world.stateless = frozenset({"WS0002", "WS0012"})
+    t = world.tables()
+    cause = judge_cause(t.attempts, t.exposure, t.coverage, NAMED)
+    hosts = assess_recovery(t.attempts, t.exposure, t.coverage, t.timeline, NAMED, cause)
+    found = measure_restoration(hosts, t.attempts, t.coverage, NAMED, cause)
+    own = found.times.set_index("host")
+    assert hosts.set_index("host").loc["WS0002", ["status", "recovered_by"]].tolist() == [
+        "no_data", "",
+    ]  # fmt: skip
+    assert own.loc["WS0002", "back"]
+    assert not own.loc["WS0002", "fixed"]
+    assert day(PATCHED + 10, 5) <= own.loc["WS0002", "until"] < day(PATCHED + 13)
+    assert not own.loc["WS0012", "back"]  # it fails to the end
+    assert found.calendar["working"].iloc[-1] == own["back"].sum() == 10
+    assert "WS0002" in found.to_call["host"].tolist()
 
 
 def test_restoration_of_nothing_says_so():

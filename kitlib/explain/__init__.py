@@ -22,7 +22,6 @@ puts all of it together. Nothing here knows Windows, and nothing decides the ver
 from __future__ import annotations
 
 from kitlib.explain.likelihood import (
-    BASE_RATE,
     FAULT_RATE,
     FAULT_RATES,
     LAGS,
@@ -31,11 +30,13 @@ from kitlib.explain.likelihood import (
     RAMP,
     SUSCEPTIBLE,
     WEEK,
+    fault_rates,
     own_spells,
 )
 from kitlib.explain.outages import Outage
-from kitlib.explain.panel import Panel
-from kitlib.explain.weights import PRIOR, Weights, weigh
+from kitlib.explain.panel import BASE_RATE, Panel
+from kitlib.explain.sides import PRIOR
+from kitlib.explain.weights import Weights, weigh
 
 __all__ = [
     "BASE_RATE",
@@ -51,6 +52,7 @@ __all__ = [
     "Outage",
     "Panel",
     "Weights",
+    "fault_rates",
     "own_spells",
     "weigh",
 ]

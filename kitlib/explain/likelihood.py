@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from kitlib.explain.panel import BASE_RATE
 from kitlib.stats import Floats, log_beta_bernoulli, log_mean_exp
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from kitlib.explain.panel import Panel
+    from kitlib.explain.panel import Panel, Rate
     from kitlib.stats import Ints
-
-BASE_RATE: Final = (0.5, 9.5)
-"""Beta prior of a host's ordinary failure rate: about 5 %, loosely held."""
 
 FAULT_RATE: Final = (1.0, 1.0)
 """Beta prior of a host's failure rate under a fault: anything between never and always."""
@@ -27,6 +25,14 @@ FAULT_RATE: Final = (1.0, 1.0)
 FAULT_RATES: Final = (FAULT_RATE, (6.0, 6.0), (30.0, 1.0))
 """What a fault may do to the hosts it bites: anything, fail them about half of the time, always.
 A host's own fault may do the same, else one machine that always fails would convict a change."""
+
+FLEET_RATES: Final = ((6.0, 34.0), (12.0, 28.0))
+"""What a fault of many hosts may do besides: fail a seventh or a third of all tries, of each host
+about alike. A gateway that drops some tries is no matter of single hosts, and the few failures of
+each tell it only if they are taken together."""
+
+MORE: Final = 2.0
+"""Such a fault fails at least so many times as many tries as are usual, else it is none."""
 
 SUSCEPTIBLE: Final = (0.3, 0.5, 0.7, 0.9, 0.99)
 """Shares of hosts that a fault may bite at all, each as likely as the next beforehand. A smaller
@@ -50,6 +56,12 @@ RAMP: Final = (0.02, 0.1, 0.2, 0.35, 0.5, 0.7)
 """Failure rates between which a trend may lead: far enough apart not to be an ordinary rate."""
 
 
+def fault_rates(base: Rate) -> tuple[Rate, ...]:
+    """Return what a fault of many hosts may do where `base` is usual."""
+    usual = base[0] / sum(base)
+    return (*FAULT_RATES, *(r for r in FLEET_RATES if r[0] / sum(r) >= MORE * usual))
+
+
 def own_spells(panel: Panel) -> Floats:
     """Log likelihood of each host by itself: ordinary, with one bad spell, or bad all along.
 
@@ -63,16 +75,17 @@ def own_spells(panel: Panel) -> Floats:
         rows = np.flatnonzero(lengths == length)
         chosen = active[rows]
         shape = (len(rows), int(length))
-        out[rows] = _own(k[rows][chosen].reshape(shape), n[rows][chosen].reshape(shape))
+        some_k, some_n = (x[rows][chosen].reshape(shape) for x in (k, n))
+        out[rows] = _own(some_k, some_n, panel.base)
     return out
 
 
-def _own(k: Floats, n: Floats) -> Floats:
+def _own(k: Floats, n: Floats, base: Rate) -> Floats:
     """Log likelihood of hosts with equally many days with episodes."""
     all_k, all_n = k.sum(axis=1), n.sum(axis=1)
-    plain = log_beta_bernoulli(all_k, all_n, *BASE_RATE)
+    plain = log_beta_bernoulli(all_k, all_n, *base)
     in_k, in_n = _windows(k), _windows(n)
-    outside = log_beta_bernoulli(all_k[:, None] - in_k, all_n[:, None] - in_n, *BASE_RATE)
+    outside = log_beta_bernoulli(all_k[:, None] - in_k, all_n[:, None] - in_n, *base)
     spells = [log_beta_bernoulli(in_k, in_n, *rate) + outside for rate in FAULT_RATES]
     always = [log_beta_bernoulli(all_k, all_n, *rate) for rate in FAULT_RATES]
     return np.asarray(
@@ -100,13 +113,14 @@ def fault(  # noqa: PLR0913  # counts on, counts in all, and what hosts do by th
     n_all: Floats,
     own: Floats,
     *,
+    base: Rate = BASE_RATE,
     shares: tuple[float, ...] = SUSCEPTIBLE,
 ) -> Floats:
     """Log likelihood of all hosts (first axis) under a fault on for part of their episodes."""
-    rest = log_beta_bernoulli(k_all - k_on, n_all - n_on, *BASE_RATE)
+    rest = log_beta_bernoulli(k_all - k_on, n_all - n_on, *base)
     kinds = [
         _bites(np.where(n_on > 0, log_beta_bernoulli(k_on, n_on, *rate) + rest, own), own, shares)
-        for rate in FAULT_RATES
+        for rate in fault_rates(base)
     ]
     return np.asarray(log_mean_exp(np.asarray(kinds), axis=0))
 
@@ -129,7 +143,12 @@ def by_change(panel: Panel, masks: npt.NDArray[np.bool_], own: Floats) -> Floats
     A host may begin to fail some days after its exposure (`LAGS`).
     """
     k_all, n_all = panel.counts(np.ones(len(panel.host), dtype=bool))
-    return np.asarray([float(_lagged(*_by_age(panel, mask), k_all, n_all, own)) for mask in masks])
+    return np.asarray(
+        [
+            float(_lagged(*_by_age(panel, mask), k_all, n_all, own, base=panel.base))
+            for mask in masks
+        ]
+    )
 
 
 def by_change_until(panel: Panel, mask: npt.NDArray[np.bool_], own: Floats) -> Floats:
@@ -141,7 +160,7 @@ def by_change_until(panel: Panel, mask: npt.NDArray[np.bool_], own: Floats) -> F
     k, n = _by_age(panel, mask, panel.day, days)
     k_all, n_all = panel.counts(np.ones(len(panel.host), dtype=bool))
     until_k, until_n = k.cumsum(axis=-1), n.cumsum(axis=-1)
-    return _lagged(until_k, until_n, k_all[:, None], n_all[:, None], own[:, None])
+    return _lagged(until_k, until_n, k_all[:, None], n_all[:, None], own[:, None], base=panel.base)
 
 
 def _by_age(
@@ -162,14 +181,16 @@ def _by_age(
     return k[:, ::-1], n[:, ::-1]
 
 
-def _lagged(k_on: Floats, n_on: Floats, k_all: Floats, n_all: Floats, own: Floats) -> Floats:
+def _lagged(  # noqa: PLR0913  # counts on, in all, and what hosts do by themselves
+    k_on: Floats, n_on: Floats, k_all: Floats, n_all: Floats, own: Floats, *, base: Rate
+) -> Floats:
     """Log likelihood of all hosts (first axis) when the fault may come late (second axis)."""
     late = np.log(np.asarray(LAGS)).reshape((1, -1) + (1,) * (k_on.ndim - 2))
     rest = log_beta_bernoulli(
-        np.expand_dims(k_all, 1) - k_on, np.expand_dims(n_all, 1) - n_on, *BASE_RATE
+        np.expand_dims(k_all, 1) - k_on, np.expand_dims(n_all, 1) - n_on, *base
     )
     kinds = []
-    for rate in FAULT_RATES:
+    for rate in fault_rates(base):
         each = log_beta_bernoulli(k_on, n_on, *rate) + rest + late
         bitten = log_mean_exp(each, axis=1) + np.log(len(LAGS))
         kinds.append(_bites(np.where(n_on[:, 0] > 0, bitten, own), own))

@@ -14,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kitlib.explain.likelihood import BASE_RATE, FAULT_RATES, SUSCEPTIBLE, fault, own_spells
+from kitlib.explain.likelihood import SUSCEPTIBLE, fault, fault_rates, own_spells
 from kitlib.explain.panel import DAY
 from kitlib.stats import Floats, Ints, log_beta_bernoulli, log_mean_exp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kitlib.explain.panel import Panel
+    from kitlib.explain.panel import Panel, Rate
 
 AGAIN: Final = 0.15
 """Prior probability of an outage, and of each further one."""
@@ -102,7 +102,8 @@ class Found:
 def find_windows(panel: Panel, own: Floats) -> tuple[Floats, tuple[int, int]]:
     """Log likelihood of an outage of everybody for each window of days; and the best window."""
     k, n = panel.daily()
-    logs = _search(k, n, own, np.arange(k.shape[1]), np.arange(k.shape[1]))
+    days = np.arange(k.shape[1])
+    logs = _search(k, n, own, days, days, base=panel.base)
     first, last = (int(x) for x in np.unravel_index(int(logs.argmax()), logs.shape))
     # Days on which nobody tried (a weekend) may lie in the window or not: leave them out.
     bad = np.flatnonzero(k[:, first : last + 1].any(axis=0)) + first
@@ -110,12 +111,14 @@ def find_windows(panel: Panel, own: Floats) -> tuple[Floats, tuple[int, int]]:
     return logs[np.triu_indices(len(logs))], window
 
 
-def _search(  # noqa: PLR0913, PLR0917  # counts, what hosts do by themselves, which windows
+def _search(  # noqa: PLR0913  # counts, what hosts do by themselves, which windows
     k: Floats,
     n: Floats,
     own: Floats,
     firsts: Ints,
     lasts: Ints,
+    *,
+    base: Rate,
     shares: tuple[float, ...] = SUSCEPTIBLE,
 ) -> Floats:
     """Log likelihood of a fault from bin `firsts` (rows) to bin `lasts` (columns), both in it."""
@@ -128,7 +131,7 @@ def _search(  # noqa: PLR0913, PLR0917  # counts, what hosts do by themselves, w
         usable = lasts >= first
         on_k = cum_k[:, lasts[usable] + 1] - cum_k[:, [first]]
         on_n = cum_n[:, lasts[usable] + 1] - cum_n[:, [first]]
-        out[row, usable] = fault(on_k, on_n, k_all, n_all, own[:, None], shares=shares)
+        out[row, usable] = fault(on_k, on_n, k_all, n_all, own[:, None], base=base, shares=shares)
     return out
 
 
@@ -201,13 +204,13 @@ def _in_group(  # noqa: PLR0913, PLR0917  # the group's name, hosts, prior and s
     if not k.any():
         return -np.inf, None
     days = np.arange(k.shape[1])
-    coarse = _search(k, n, own[rows], days, days, shares)
+    coarse = _search(k, n, own[rows], days, days, base=panel.base, shares=shares)
     first, last = (int(x) for x in np.unravel_index(int(coarse.argmax()), coarse.shape))
     edges = _edges(panel, first, last)
     place = np.searchsorted(edges, panel.time, side="right") - 1
     k, n = (counts[rows] for counts in panel.binned(place, len(edges) - 1))
     firsts, lasts = (_near(edges, panel, day) for day in (first, last))
-    fine = _search(k, n, own[rows], firsts, lasts, shares)
+    fine = _search(k, n, own[rows], firsts, lasts, base=panel.base, shares=shares)
     row, column = (int(x) for x in np.unravel_index(int(fine.argmax()), fine.shape))
     low, high = _tight(k, int(firsts[row]), int(lasts[column]))
     outage = Outage(
@@ -260,13 +263,13 @@ def inside_window(panel: Panel, inside: Mask, shares: tuple[float, ...]) -> floa
     """Log likelihood of the episodes inside a window, given those outside: bitten, or as usual."""
     k_in, n_in = panel.counts(inside)
     k_out, n_out = panel.counts(~inside)
-    usual = log_beta_bernoulli(k_in + k_out, n_in + n_out, *BASE_RATE)
-    usual = usual - log_beta_bernoulli(k_out, n_out, *BASE_RATE)
+    usual = log_beta_bernoulli(k_in + k_out, n_in + n_out, *panel.base)
+    usual = usual - log_beta_bernoulli(k_out, n_out, *panel.base)
     totals = [
         np.logaddexp(
             np.log(share) + log_beta_bernoulli(k_in, n_in, *rate), np.log1p(-share) + usual
         )[n_in > 0].sum()
-        for rate in FAULT_RATES
+        for rate in fault_rates(panel.base)
         for share in shares
     ]
     return float(log_mean_exp(np.asarray(totals)))

@@ -14,9 +14,14 @@ from kitlib.schema import TIME
 if TYPE_CHECKING:
     from kitlib.stats import Floats, Ints
 
+Rate = tuple[float, float]
+"""Parameters of a Beta distribution of a failure rate."""
 
 DAY: Final = pd.Timedelta(days=1).value
 """Nanoseconds of a day."""
+
+BASE_RATE: Final = (0.5, 9.5)
+"""Beta prior of a host's ordinary failure rate where hosts differ: about 5 %, loosely held."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +42,8 @@ class Panel:
         UTC days from the first to the last episode, without gaps.
     order
         The episodes by host, then time.
+    base
+        Beta prior of the hosts' ordinary failure rates: each its own, or nearly one of everybody.
     """
 
     host: Ints
@@ -46,6 +53,7 @@ class Panel:
     hosts: tuple[str, ...]
     days: pd.DatetimeIndex
     order: npt.NDArray[np.intp]
+    base: Rate = BASE_RATE
 
     @classmethod
     def of(cls, episodes: pd.DataFrame) -> Panel:
@@ -73,6 +81,10 @@ class Panel:
             time=self.time[mask],
             failed=self.failed[mask],
         )
+
+    def under(self, base: Rate) -> Panel:
+        """Return the same episodes with another prior of the ordinary failure rates."""
+        return replace(self, base=base)
 
     def counts(self, mask: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
         """Failures and episodes of each host within `mask`."""

@@ -15,8 +15,10 @@ import pandas as pd
 
 from kitlib import knowledge
 from kitlib.claims import Check
+from kitlib.explain import BASE_RATE, FAULT_RATE
 from kitlib.legs.deals import Deals, deal, histories
 from kitlib.legs.scene import ALPHA, SHOWN, Mask, Scene
+from kitlib.stats import chance, log_beta_bernoulli
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -238,18 +240,31 @@ def code_class(attempts: pd.DataFrame, inside: Mask) -> dict[str, float]:
     Notes
     -----
     Assumes that a code means what Windows' headers say. A server may refuse an expired certificate
-    with a code that does not say so (general processing errors); those stay ``security``.
+    with a code that does not say so (general processing errors); those stay ``security``. A host
+    counts with the odds that its failures are more than ordinary ones: one failed try of ten is no
+    part of the matter.
     """
-    chosen = attempts[(attempts["outcome"] == "failure") & inside]
-    chosen = chosen[chosen["code"].ne("") & chosen["code"].notna()]
+    known = attempts["code"].ne("") & attempts["code"].notna()
+    chosen = attempts[(attempts["outcome"] == "failure") & inside & known]
     if chosen.empty:
         return {}
     classes = {code: _class_of(str(code)) for code in chosen["code"].unique()}
     table = pd.DataFrame({"host": chosen["host"], "what": chosen["code"].map(classes)})
     by_host = table.groupby("host")["what"].value_counts(normalize=True)
-    shares = by_host.groupby("what").sum() / table["host"].nunique()
+    weight = _beyond_usual(attempts[inside]).reindex(table["host"].unique())
+    weighted = by_host * weight.reindex(by_host.index, level="host")
+    shares = weighted.groupby("what").sum() / weight.sum()
     ordered = shares.sort_values(ascending=False, kind="stable")
     return {str(what): float(part) for what, part in ordered.items()}
+
+
+def _beyond_usual(attempts: pd.DataFrame) -> pd.Series[float]:
+    """Return for each host how probable it is that it failed more than hosts usually do."""
+    seen = attempts[attempts["outcome"].isin(["success", "failure"])]
+    failed = (seen["outcome"] == "failure").groupby(seen["host"]).agg(["sum", "count"])
+    k, n = failed["sum"].to_numpy(), failed["count"].to_numpy()
+    odds = log_beta_bernoulli(k, n, *FAULT_RATE) - log_beta_bernoulli(k, n, *BASE_RATE)
+    return pd.Series([chance(each) for each in odds], index=failed.index)
 
 
 def _class_of(code: str) -> str:

@@ -1,8 +1,8 @@
 """Is it over? For each host its state at the last evidence, why, and how sure that is.
 
 `views` cuts the tables into what is known of each host, `rates` learns from the fleet how often
-broken and working hosts fail, `confidence` says what a host's attempts make of that, and `states`
-applies the contract's status words. Causes are judged elsewhere, and so is what was lost: the
+broken and working hosts fail, `together` sees what mended all of them at once, `confidence` says
+what a host's attempts make of that, and `states` applies the contract's status words. Causes are judged elsewhere, and so is what was lost: the
 columns for that are left missing here.
 """
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from kitlib import schema
 from kitlib.recovery.rates import learn_fleet
 from kitlib.recovery.states import CONFIDENT, COVERED, GONE, MIN_WORKING, Rules, decide
+from kitlib.recovery.together import learn_ends
 from kitlib.recovery.views import look_at_hosts
 
 if TYPE_CHECKING:
@@ -67,5 +68,6 @@ def assess_recovery(  # noqa: PLR0913, PLR0917  # one argument a table, as in th
     def cures(change: str) -> bool:
         return cause.cured_by(change, incident)
 
-    rules = Rules(cause.follows, cures, learn_fleet(views))
+    fleet = learn_ends(views, learn_fleet(views), builds=cause.follows)
+    rules = Rules(cause.follows, cures, fleet)
     return schema.frame("hosts", [decide(view, rules) for view in views])

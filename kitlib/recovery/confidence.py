@@ -115,6 +115,26 @@ def follow(says: Iterable[float], switches: Switches) -> Chain:
     return Chain(tuple(path), weight)
 
 
+def known_to_work(says: Sequence[float], switches: Switches) -> Floats:
+    """Weigh "works at this attempt", known for certain, against not knowing it: one an attempt.
+
+    Returns
+    -------
+    array of float
+        Logarithm of the likelihood of all attempts if the host works at this one, whatever it does
+        before and after, against that of the chain as it is. No attempts can make it more than
+        the surprise of working just then: minus the logarithm of that probability as of before.
+    """
+    entry, breaks, mends = switches
+    ratio, after = 1.0, []  # of what is seen from an attempt on, broken at it against working
+    for say in reversed(says):
+        ratio = math.exp(say) * ((1 - mends) * ratio + mends) / (1 - breaks + breaks * ratio)
+        after.append(ratio)
+    before = np.array([entry, *(b * (1 - mends) + (1 - b) * breaks
+                                for b in follow(says, switches).broken[:-1])])[: len(after)]  # fmt: skip
+    return np.asarray(-np.log(1 - before + before * np.array(after[::-1])), dtype=np.float64)
+
+
 def likely_states(says: Sequence[float], switches: Switches) -> Bools:
     """Return the most probable path of the same chain: True where the host was broken."""
     entry, breaks, mends = switches

@@ -7,18 +7,18 @@ each other, which is learned too. This file decides no status.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from kitlib.recovery.confidence import SWITCH, Rates, Switches, follow, likely_states, steps
 from kitlib.recovery.stays import WEEK
-from kitlib.recovery.views import BAD, FREE
+from kitlib.recovery.views import FREE
 from kitlib.stats import chance, log_beta_bernoulli
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kitlib.recovery.views import Tries, View
 
@@ -39,15 +39,6 @@ UNDER_FAULT: Final = Switches(entry=0.9, breaks=0.05, mends=0.002)
 """While what is blamed is in effect, a host it bites is mostly broken from the first attempt on;
 else it breaks before long (some faults need a restart, or days). It is mended seldom, or a run of
 luck with a fault that lets half of the attempts through would look like a cure."""
-
-MIN_MENDED: Final = 3
-"""Hosts that must work again with the bad build in effect before a cure of everybody is inferred."""
-
-MENDED: Final = 7.0
-"""Log likelihood ratio (1 to 1,000) from which on that cure is believed."""
-
-ALL_BUT_FEW: Final = 0.9
-"""Share of the hosts that tried since which must work: some may be mended one by one."""
 
 ALONE: Final = Switches(entry=SWITCH, breaks=SWITCH, mends=SWITCH)
 """A host for which nothing is known to be at work."""
@@ -71,7 +62,13 @@ class Fleet:
     trials
         First tries of broken hosts that the fleet's broken rate rests on.
     mended
-        From when on everybody works again with the bad build in effect (ns), None if nobody does.
+        From when on all work again with the bad build in effect (ns), None if they do not; see
+        `kitlib.recovery.together`.
+    still
+        How likely each host is to be broken right after what everybody had was over; where nothing
+        is stated, as likely as not.
+    breaks
+        Probability that a host that something has mended breaks again between two attempts.
     last
         Last evidence of any host (ns).
     """
@@ -82,6 +79,8 @@ class Fleet:
     lean_ordinary: float = 15.0
     trials: int = 5
     mended: int | None = None
+    still: Mapping[str, float] = field(default_factory=dict)
+    breaks: float = SWITCH
     last: int | None = None
 
 
@@ -126,7 +125,7 @@ def while_broken(view: View, rates: Rates) -> Tries:
 
 
 def learn_fleet(views: Sequence[View]) -> Fleet:
-    """Learn the fleet's rates, how much hosts differ, and whether everybody was mended.
+    """Learn the fleet's rates, and how much hosts differ.
 
     Notes
     -----
@@ -146,12 +145,11 @@ def learn_fleet(views: Sequence[View]) -> Fleet:
         fleet = max(starts, key=lambda start: start[0])[1]
     sick = [view for view in exposed if how_affected(view, fleet) > 0.5]
     counts = [_Counts.of(while_broken(view, fleet.rates)) for view in sick]
-    fleet = replace(
+    return replace(
         fleet,
         lean_broken=_leaning(counts, fleet.rates.broken),
         trials=max(sum(count.firsts for count in counts), 5),
     )
-    return replace(fleet, mended=_mended(sick, fleet))
 
 
 def _learn_broken(
@@ -303,29 +301,3 @@ def has_own_story(view: View, fleet: Fleet) -> tuple[float, Rates]:
 
 def _log_bernoulli(failed: int, trials: int, rate: float) -> float:
     return failed * float(np.log(rate)) + (trials - failed) * float(np.log1p(-rate))
-
-
-def _mended(sick: Sequence[View], fleet: Fleet) -> int | None:
-    """Find from when on hosts of all kinds work again although the bad build is in effect.
-
-    A cure on the server leaves no trace on the hosts, but it mends all of them at once; hosts that
-    were mended one by one do not give such a moment.
-    """
-    parts = [view.tries[view.tries.regime == BAD] for view in sick]
-    if not parts:
-        return None
-    time = np.concatenate([part.time for part in parts])
-    says = np.concatenate([steps(part, fleet.rates) for part in parts])
-    host = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-    worked = np.concatenate([part.worked for part in parts])
-    order = np.argsort(time, kind="stable")
-    upto = -says[order][::-1].cumsum()[::-1]  # how much speaks for working from here to the end
-    if not len(upto) or upto.max() < MENDED:
-        return None
-    place = int(upto.argmax())
-    since = order[place:]
-    tried = np.unique(host[since])
-    balance = np.bincount(host[since], weights=-says[since], minlength=len(parts))[tried]
-    works = np.unique(host[since][worked[since]])
-    everybody = len(works) >= MIN_MENDED and np.mean(balance > 0) >= ALL_BUT_FEW
-    return int(time[since[0]]) if everybody else None

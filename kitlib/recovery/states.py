@@ -34,6 +34,7 @@ from kitlib.recovery.rates import (
     how_affected,
 )
 from kitlib.recovery.stays import instant
+from kitlib.recovery.together import last_chapter
 from kitlib.timeline import record_refs
 
 if TYPE_CHECKING:
@@ -157,8 +158,7 @@ def _untouched(view: View, hit: float) -> Story:
 
 def _followed(view: View, fleet: Fleet, hit: float) -> Story:
     """Tell the story of a host of which it is known when what is blamed was in effect."""
-    since, entry = _chapter(view, fleet)
-    seen = entry == _EVEN
+    since, entry, seen = last_chapter(view, fleet)
     rates = careful_rates_of(view, fleet)
     under = view.tries.bad if len(view.failed) else view.tries.unsure
     first = likely_states(steps(under, rates).tolist(), UNDER_FAULT)
@@ -175,7 +175,7 @@ def _followed(view: View, fleet: Fleet, hit: float) -> Story:
             recovered_at=None,
         ),
         rates,
-        Switches(entry, SWITCH, SWITCH) if seen else UNDER_FAULT,
+        Switches(entry, fleet.breaks, SWITCH) if seen else UNDER_FAULT,
     )
 
 
@@ -198,19 +198,6 @@ def _end(story: Story, rates: Rates, switches: Switches) -> Story:
         ratio=likelihood_ratio(says[since]),
         recovered_at=None if path[-1] else _first(tries, since & tries.worked),
     )
-
-
-def _chapter(view: View, fleet: Fleet) -> tuple[int, float]:
-    """From when on attempts bear on the end, and how likely the host is broken at that moment.
-
-    What worked while the change was removed says nothing once it is back.
-    """
-    last = view.last_stay
-    if not last.open:
-        return last.end_high, _EVEN
-    if fleet.mended is not None and fleet.mended > last.start_high:
-        return fleet.mended, _EVEN
-    return last.start_high, UNDER_FAULT.entry
 
 
 def _own_story(view: View, rates: Rates, hit: float) -> Story:
@@ -357,13 +344,17 @@ def _pending(view: View, rules: Rules) -> dict[Hashable, Any] | None:
 def _of_unknown_build(story: Story) -> dict[str, Any]:
     """Decide for a host that shows the symptom on a build that nothing tells.
 
-    A working one has recovered by nobody knows what: its logs cannot tell.
+    A working one has recovered by nobody knows what: its logs tell when, and cannot tell its state.
     """
     unknown = "no start of Windows and no update list says which build it ran"
     shown = f"the symptom shows from {instant(story.onset):%Y-%m-%d} on; {_worked(story.tail)}"
     if story.sound:
-        confidence = story.works
-        return {"status": "no_data", "confidence": confidence, "why": f"{shown}; {unknown}"}
+        return {
+            "status": "no_data",
+            "confidence": story.works,
+            "recovered_at": instant(story.recovered_at),
+            "why": f"{shown}; {unknown}",
+        }
     return {
         "status": "still_failing",
         "confidence": story.hit * max(1 - story.works, _EVEN),

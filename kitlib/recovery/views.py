@@ -53,7 +53,7 @@ class Tries:
     worked: Bools
     symptom: Bools
     retry: Bools
-    """Whether a failure of the same burst precedes it."""
+    """Whether an attempt of the same burst that worked or showed the symptom precedes it."""
     regime: npt.NDArray[np.int8]
     records: npt.NDArray[np.object_]
 
@@ -280,7 +280,7 @@ def _cut_tries(
         time=ticks(timed["time"]),
         worked=~failed,
         symptom=symptom,
-        retry=_retries(hosts, timed["episode"]),
+        retry=_retries(hosts, timed["episode"], symptom | ~failed),
         regime=regime,
         records=timed["records"].to_numpy(dtype=object),
     )
@@ -310,12 +310,18 @@ def fault_codes(timed: pd.DataFrame, failed: Bools, regime: npt.NDArray[np.int8]
     return set(excess.index[excess >= BELONGS * excess.max()])
 
 
-def _retries(hosts: npt.NDArray[np.object_], episode: pd.Series[Any]) -> Bools:
-    """Mark the attempts that follow another one of the same burst."""
+def _retries(hosts: npt.NDArray[np.object_], episode: pd.Series[Any], telling: Bools) -> Bools:
+    """Mark the attempts that follow a telling one of the same burst.
+
+    Telling are attempts that worked and those with the symptom, as `kitlib.attempts.make_episodes`
+    has it: the first of them is a fair draw of the failure rate, what follows hangs on how it ended.
+    """
     burst = episode.astype("float64").to_numpy()
-    out = np.zeros(len(hosts), dtype=bool)
-    out[1:] = (hosts[1:] == hosts[:-1]) & (burst[1:] == burst[:-1])
-    return out
+    new = np.ones(len(hosts), dtype=bool)
+    new[1:] = (hosts[1:] != hosts[:-1]) | (burst[1:] != burst[:-1])
+    before: Ints = np.cumsum(telling) - telling
+    starts = np.maximum.accumulate(np.where(new, np.arange(len(hosts)), 0))
+    return np.asarray(before > before[starts], dtype=bool)
 
 
 def _regimes(

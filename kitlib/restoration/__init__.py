@@ -6,7 +6,8 @@ host works at its last evidence is decided in table ``hosts`` and not here.
 
 "Works again" is the recovery that lasts to the last evidence, by the fix or in any other way; a
 host that worked for a while and failed again is out, with a relapse. A host with a cure and too few
-attempts since (``unconfirmed``) is known to be out until the cure took effect, and not after.
+attempts since (``unconfirmed``) is known to be out until the cure took effect, and not after. One
+that works again on a build that nobody knows (``no_data``) works again all the same.
 
 `histories` asks whether a host had worked in between, `curves` counts, `calls` says what to do.
 """
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from kitlib.claims import Check, Finding
-from kitlib.restoration.calls import CALL_ANYWAY, hosts_to_call
+from kitlib.restoration.calls import hosts_to_call
 from kitlib.restoration.curves import (
     STALE,
     WAYS,
@@ -81,15 +82,16 @@ class Restoration:
         the first.
     spells
         Each time a host was out: ``host``, ``number`` (1 is the first), ``start``, ``end``,
-        ``ended_by`` ('recovered', 'evidence ends', 'unconfirmed'), ``failures`` (bursts of
-        attempts), ``why`` it relapsed, ``records``.
+        ``ended_by`` ('recovered', 'evidence ends', 'unconfirmed'), ``failures`` (bursts whose
+        first try failed), ``why`` it relapsed, ``records``.
     milestones
         ``way``, ``share``, ``days`` with ``low`` and ``high`` (90 %; missing: beyond what was
         seen), ``text``.
     to_call
         ``rank``, ``host``, ``status``, ``what_to_do``, ``out_since``, ``last_seen``.
     unfollowed
-        Hosts that fail and are in no curve, because nothing says which build they ran.
+        Hosts to call that may have failed and are in no curve: nothing tells whether they did, or
+        when first (no usable log, or attempts at unknown times).
     unseen
         Hosts without a usable log that nothing shows to be at risk; they are in no list.
     last
@@ -183,10 +185,16 @@ def measure_restoration(
         spells=spells,
         milestones=pd.concat([milestones(times, curve) for curve in curves], ignore_index=True),
         to_call=to_call,
-        unfollowed=int((hosts["status"].isin(CALL_ANYWAY) & hosts["onset"].isna()).sum()),
+        unfollowed=_unfollowed(hosts, to_call),
         unseen=int(blind.sum()),
         last=last.max(),
     )
+
+
+def _unfollowed(hosts: pd.DataFrame, to_call: pd.DataFrame) -> int:
+    """Count the hosts to call that may have failed and of which no first failure is known."""
+    asked = hosts[hosts["host"].isin(to_call["host"]) & (hosts["status"] != "not_affected")]
+    return int(asked["onset"].isna().sum())
 
 
 # ---------------------------------------------------------------- words and checks
@@ -225,7 +233,9 @@ def _adds_up(found: Restoration) -> Check:
         steps["working"].iloc[-1] == times["back"].sum() and steps["hit"].iloc[-1] == len(times)
     )
     left = (
-        f"; {_many(found.unfollowed, 'host')} of unknown build left out" if found.unfollowed else ""
+        f"; {_many(found.unfollowed, 'host')} to call left out, of which no first failure is known"
+        if found.unfollowed
+        else ""
     )
     return Check(
         "every host hit is counted once",

@@ -126,25 +126,22 @@ def last_seen(
 def make_bursts(attempts: pd.DataFrame, incident: Incident) -> pd.DataFrame:
     """Collapse retries: one row a burst with host, time, last, failing, records.
 
-    A burst fails where the symptom showed and nothing worked (``time`` is the first such failure,
-    ``last`` the last one), and works where an attempt did (both are the first success). Bursts
-    with neither, and attempts of no known time, are left out.
+    A burst fails where its first telling attempt shows the symptom, whether or not a retry then
+    works; telling are attempts that worked and those with the symptom. So says
+    `kitlib.attempts.make_episodes` and why; here bursts without a telling attempt are left out,
+    ``time`` is the first telling attempt, ``last`` the last failure of a failing burst (of another
+    one: ``time``), and ``records`` are those of the first telling attempt.
     """
     seen = attempts[attempts["time"].notna()].sort_values("time", kind="stable")
-    worked = seen["outcome"] == "success"
     symptom = (seen["outcome"] == "failure") & incident.is_symptom(seen["code"])
     alone = pd.Series(-1 - np.arange(len(seen)), index=seen.index, dtype="Int64")
-    seen = seen.assign(worked=worked, burst=seen["episode"].fillna(alone))[worked | symptom]
-    seen = seen[seen["worked"] | ~seen.groupby(["host", "burst"])["worked"].transform("any")]
-    grouped = seen.groupby(["host", "burst"], sort=False)
-    out = grouped.agg(
-        time=("time", "first"),
-        last=("time", "last"),
-        worked=("worked", "first"),
-        records=("records", "first"),
-    ).reset_index()
-    out["last"] = out["last"].mask(out["worked"].astype(bool), out["time"])
-    out["failing"] = ~out["worked"].astype(bool)
+    seen = seen.assign(failing=symptom, burst=seen["episode"].fillna(alone))
+    seen = seen[symptom | (seen["outcome"] == "success")]
+    keys = ["host", "burst"]
+    out = seen.drop_duplicates(keys)[[*keys, "time", "failing", "records"]]
+    ends = seen[seen["failing"]].groupby(keys, as_index=False).agg(last=("time", "last"))
+    out = out.merge(ends, on=keys, how="left")
+    out["last"] = out["last"].where(out["failing"], out["time"])
     out = out[["host", "time", "last", "failing", "records"]]
     return out.sort_values(["host", "time"], kind="stable", ignore_index=True)
 
