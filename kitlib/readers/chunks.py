@@ -114,11 +114,12 @@ def walk(stream: BinaryIO) -> Iterator[Slot]:
     number = 0
     while block := stream.read(CHUNK * BLOCK_CHUNKS):
         for start in range(0, len(block), CHUNK):
-            yield _slot(number, block[start : start + CHUNK])
+            yield slot(number, block[start : start + CHUNK])
             number += 1
 
 
-def _slot(number: int, data: bytes) -> Slot:
+def slot(number: int, data: bytes) -> Slot:
+    """Say what stands in a slot of the file, given the bytes that the file has of it."""
     if not data.strip(b"\0"):
         return Slot(number, "empty")
     chunk = read_chunk(data, number=number)

@@ -1,0 +1,417 @@
+"""Column ``data`` of many events at once: one dict an event, as `kitlib.readers.payload` has it.
+
+Events whose outer template has the same parts beside ``System``, and whose inner instance is of
+the same template, have the same fields. For each such pair a `Recipe` is made once: where each
+value comes from and under which name it goes. Usually the names are a fixed list (a *flat*
+recipe), and the dicts of all its events are zipped from their texts. Where the names depend on
+the values (attributes that may be empty, arrays of texts, elements in elements), the small tree of
+elements is built for each event and `kitlib.readers.payload` makes its dict: slower, same rules.
+
+An inner instance inside an inner instance is left to the engines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from kitlib.readers.binxml import layout
+from kitlib.readers.binxml.instances import Instances, Values, instances
+from kitlib.readers.binxml.templates import UNUSUAL, Hole, Node, Part, Template, Unusual
+from kitlib.readers.binxml.values import UNREADABLE, Text, spell
+from kitlib.readers.payload import Element, canonical, payload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kitlib.readers.binxml.block import Ints
+    from kitlib.readers.binxml.system import Events
+    from kitlib.readers.binxml.templates import Names, Templates
+
+NOTHING: Final = -2
+"""Stands for the inner template of an event that has no inner instance."""
+
+Shape = tuple[Node | Hole, ...]
+"""What stands beside ``System`` in a template of the outer kind."""
+
+
+class Source(NamedTuple):
+    """A hole of the inner template or of the outer one."""
+
+    inner: bool
+    hole: int
+
+
+class Field(NamedTuple):
+    """A name in ``data``, and where its value comes from: a hole or a text.
+
+    ``listed``: the value is a list of texts (the unnamed ``Data`` of classic events).
+    """
+
+    name: str
+    parts: tuple[Source | str | None, ...]
+    listed: bool = False
+    upper: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """How the dicts of a kind of events are made.
+
+    ``fields`` is None where the tree of elements has to be built. ``sources`` are the holes whose
+    texts are needed, each once.
+    """
+
+    shape: Shape
+    inner: Node | None
+    sources: tuple[Source, ...]
+    fields: tuple[Field, ...] | None
+
+
+@dataclass(eq=False)
+class Recipes:
+    """The recipes made so far, and of each outer template its shape; grows with the templates."""
+
+    shapes: list[Shape] = field(default_factory=list)
+    shape_of: list[int] = field(default_factory=list)
+    hole_of: list[int] = field(default_factory=list)
+    _numbers: dict[Shape, int] = field(default_factory=dict)
+    _made: dict[tuple[int, int], Recipe | None] = field(default_factory=dict)
+
+    def learn(self, templates: list[Template]) -> None:
+        """Look at the templates that are new."""
+        for template in templates[len(self.shape_of) :]:
+            shape = tuple(part for part in template.root.inside if not _is_system(part))
+            number = self._numbers.setdefault(shape, len(self.shapes))
+            if number == len(self.shapes):
+                self.shapes.append(shape)
+            self.shape_of.append(number)
+            self.hole_of.append(_inner_hole(shape))
+
+    def recipe(self, shape: int, inner: int, templates: list[Template]) -> Recipe | None:
+        """Return the recipe of a pair; None if it is left to the engines."""
+        if (shape, inner) not in self._made:
+            root = templates[inner].root if inner >= 0 else None
+            try:
+                made = _recipe(self.shapes[shape], root)
+            except Unusual:
+                made = None
+            self._made[shape, inner] = made
+        return self._made[shape, inner]
+
+
+def payloads(events: Events, names: Names, templates: Templates, recipes: Recipes) -> np.ndarray:
+    """Make the dicts of all events; those that cannot be made here are marked in ``events.odd``."""
+    if not len(events.odd):
+        return np.empty(0, object)
+    recipes.learn(templates.all)
+    inner = _inner(events, names, templates, recipes)
+    shapes = np.array(recipes.shape_of, np.int64)[events.instances.template]
+    pairs = (shapes << 32) + inner.template - NOTHING
+    found = _grouped(pairs, recipes, templates, events)
+    places = [_places(recipe, group, events.instances, inner) for recipe, group in found]
+    pool, codes = _spelled(events, places)
+    unread = np.array([text is UNREADABLE for text in pool], bool)
+    out = np.empty(len(shapes), object)
+    for (recipe, group), values, code in zip(found, places, codes, strict=True):
+        good = ~unread[code].any(axis=1)
+        events.odd[group[~good]] = True
+        if good.all():
+            _fill(out, events, recipe, group, pool[code], values.kind)
+        else:
+            _fill(out, events, recipe, group[good], pool[code[good]], values.kind[good])
+    return out
+
+
+def _grouped(
+    pairs: Ints, recipes: Recipes, templates: Templates, events: Events
+) -> list[tuple[Recipe, Ints]]:
+    """Return the recipe of each pair of shape and inner template, and the events it is for."""
+    codes, kinds = pd.factorize(pairs)
+    groups = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
+    found: list[tuple[Recipe, Ints]] = []
+    for pair, group in zip(kinds.tolist(), groups, strict=True):
+        recipe = recipes.recipe(pair >> 32, (pair & 0xFFFF_FFFF) + NOTHING, templates.all)
+        if recipe is None:
+            events.odd[group] = True
+        else:
+            found.append((recipe, group))
+    return found
+
+
+def _is_system(part: Node | Hole) -> bool:
+    return isinstance(part, Node) and part.name == "System"
+
+
+def _inner_hole(shape: Shape) -> int:
+    """Return the hole of a shape that an inner instance may fill; -1 if none is sure to be it."""
+    holes = list(_holes(shape))
+    outer = [part for part in shape if isinstance(part, Hole)]
+    outer += [
+        part.inside[0]
+        for part in shape
+        if isinstance(part, Node) and len(part.inside) == 1 and isinstance(part.inside[0], Hole)
+    ]
+    return holes[0] if len(holes) == 1 and outer else -1
+
+
+def _holes(parts: Shape) -> Iterator[int]:
+    """Yield every hole in these parts, attributes first."""
+    for part in parts:
+        if isinstance(part, Hole):
+            yield part.number
+            continue
+        yield from (p.number for _, p in part.attributes if isinstance(p, Hole))
+        yield from _holes(part.inside)
+
+
+def _inner(events: Events, names: Names, templates: Templates, recipes: Recipes) -> Instances:
+    """Read the inner instances: template NOTHING where an event has none."""
+    outer = events.instances
+    hole = np.array(recipes.hole_of, np.int64)[outer.template]
+    flat, there = outer.hole(hole)
+    kind, size = outer.held.kind[flat], outer.held.size[flat]
+    there &= kind == layout.BINXML
+    events.odd |= there & (size == 0)
+    start = np.where(there, outer.held.place[flat], 0)
+    end = np.where(there, start + size, 0)
+    inner = instances(events.block, names, templates, start=start, end=end)
+    recipes.learn(templates.all)
+    events.odd |= there & (inner.template == UNUSUAL)
+    inner.template[~there] = NOTHING
+    return inner
+
+
+def _recipe(shape: Shape, inner: Node | None) -> Recipe:
+    """Work out how the dicts of one kind of events are made."""
+    if inner is not None and inner.name == "System":
+        raise Unusual("System is not where it should be")
+    sources = [Source(True, hole) for hole in _holes((inner,))] if inner is not None else []
+    skip = _inner_hole(shape) if inner is not None else -1
+    sources += [Source(False, hole) for hole in _holes(shape) if hole != skip]
+    try:
+        fields = tuple(_flat(shape, inner))
+    except Unusual:
+        return Recipe(shape, inner, tuple(dict.fromkeys(sources)), None)
+    if len({f.name for f in fields}) < len(fields):
+        return Recipe(shape, inner, tuple(dict.fromkeys(sources)), None)
+    used = [part for f in fields for part in f.parts if isinstance(part, Source)]
+    return Recipe(shape, inner, tuple(dict.fromkeys(used)), fields)
+
+
+def _flat(shape: Shape, inner: Node | None) -> Iterator[Field]:
+    """Yield the fields of a payload whose names do not depend on values; else raise `Unusual`."""
+    for part in shape:
+        if isinstance(part, Hole):
+            if inner is not None:
+                yield from _flat_part(inner, None, inner=True)
+        else:
+            yield from _flat_part(part, inner, inner=False)
+
+
+def _flat_part(part: Node, root: Node | None, *, inner: bool) -> Iterator[Field]:
+    _plain_attributes(part)
+    if part.text:
+        raise Unusual("text beside fields")
+    if part.name == "EventData":
+        yield from _event_data(part, inner=inner)
+        return
+    if part.name != "UserData" or len(part.inside) != 1:
+        raise Unusual("neither EventData nor UserData with one root")
+    (only,) = part.inside
+    if isinstance(only, Node):
+        yield from _user_data(only, inner=inner)
+    elif root is not None:
+        yield from _user_data(root, inner=True)
+    else:
+        raise Unusual("text in UserData")
+
+
+def _event_data(part: Node, *, inner: bool) -> Iterator[Field]:
+    unnamed: list[Source | str | None] = []
+    fields: dict[str, Field] = {}
+    for child in part.inside:
+        if isinstance(child, Hole):
+            raise Unusual("text beside fields")
+        name, value = _name_of(child), _source(child.part, inner=inner)
+        if not name and child.name == "Data":
+            unnamed.append(value)
+            fields["Data"] = Field("Data", tuple(unnamed), listed=True)
+        elif (key := name or child.name) in fields:
+            raise Unusual("a name that occurs twice")
+        else:
+            fields[key] = Field(key, (value,), upper=not name and key == "Binary")
+    if unnamed and "Data" in [_name_of(c) for c in part.inside if isinstance(c, Node)]:
+        raise Unusual("a name that occurs twice")
+    yield from fields.values()
+
+
+def _name_of(child: Node) -> str:
+    """Return the ``Name`` of a field, which must be its only attribute and be a text."""
+    names = [part for name, part in child.attributes if name == "Name"]
+    rest = [name for name, _ in child.attributes if name != "Name" and not name.startswith("xmlns")]
+    if rest or len(names) > 1 or any(isinstance(part, Hole) for part in names):
+        raise Unusual("attributes")
+    return str(names[0] or "") if names else ""
+
+
+def _user_data(root: Node, *, inner: bool) -> Iterator[Field]:
+    _plain_attributes(root)
+    if root.text:
+        raise Unusual("text beside fields")
+    yield Field("UserData", (root.name.rpartition(":")[2],))
+    for child in root.inside:
+        if isinstance(child, Hole):
+            raise Unusual("text beside fields")
+        _plain_attributes(child)
+        yield Field(child.name.rpartition(":")[2], (_source(child.part, inner=inner),))
+
+
+def _plain_attributes(node: Node) -> None:
+    if any(not name.startswith("xmlns") for name, _ in node.attributes):
+        raise Unusual("attributes")
+
+
+def _source(part: Part, *, inner: bool) -> Source | str | None:
+    return Source(inner, part.number) if isinstance(part, Hole) else canonical(part)
+
+
+# --- texts to dicts -------------------------------------------------------------------------
+
+
+def _places(recipe: Recipe, group: Ints, outer: Instances, inner: Instances) -> Values:
+    """Return the values of a group's sources, event by event."""
+    place = np.empty((len(group), len(recipe.sources)), np.int64)
+    size, kind = np.empty_like(place), np.empty(place.shape, np.uint8)
+    for level, holder in ((True, inner), (False, outer)):
+        at = [i for i, source in enumerate(recipe.sources) if source.inner == level]
+        if at:
+            holes = np.array([recipe.sources[i].hole for i in at])
+            flat = holder.first[group][:, None] + holes
+            place[:, at] = holder.held.place[flat]
+            size[:, at] = holder.held.size[flat]
+            kind[:, at] = holder.held.kind[flat]
+    return Values(place, size, kind)
+
+
+def _spelled(events: Events, places: list[Values]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Spell all values together; return the texts, and for each group a matrix of codes."""
+    if not places:
+        return np.empty(0, object), []
+    joined = Values(
+        *(np.concatenate([getattr(p, name).ravel() for p in places]) for name in _PARTS)
+    )
+    pool, codes = spell(events.block, joined)
+    bounds = np.cumsum([p.place.size for p in places])[:-1]
+    parts = zip(np.split(codes, bounds), places, strict=True)
+    return pool, [part.reshape(p.place.shape) for part, p in parts]
+
+
+_PARTS: Final = ("place", "size", "kind")
+
+
+def _fill(out: np.ndarray, events: Events, recipe: Recipe, group: Ints, *parts: np.ndarray) -> None:
+    """Make the dicts of one group; `parts` are texts and types of its sources, a row an event."""
+    texts, kinds = parts
+    slow = np.ones(len(group), bool)
+    if recipe.fields is not None:
+        slow = _arrays_in_texts(recipe, kinds)
+        out[group[~slow]] = _zipped(recipe, texts[~slow])
+    for event, row in zip(group[slow].tolist(), texts[slow].tolist(), strict=True):
+        try:
+            out[event] = _built(recipe, dict(zip(recipe.sources, row, strict=True)))
+        except Unusual:
+            events.odd[event] = True
+
+
+def _arrays_in_texts(recipe: Recipe, kinds: np.ndarray) -> np.ndarray:
+    """Tell for each event whether a field that is to be a text is an array of texts."""
+    listed = {part for f in recipe.fields or () if f.listed for part in f.parts}
+    single = [i for i, source in enumerate(recipe.sources) if source not in listed]
+    slow: np.ndarray = (kinds[:, single] == layout.STRINGS).any(axis=1)
+    return slow
+
+
+def _zipped(recipe: Recipe, texts: np.ndarray) -> np.ndarray:
+    """Make the dicts of a flat recipe."""
+    fields = recipe.fields or ()
+    columns = {source: texts[:, i] for i, source in enumerate(recipe.sources)}
+    matrix = np.empty((len(texts), len(fields)), object)
+    for at, one in enumerate(fields):
+        if one.listed:
+            parts = [columns[p].tolist() if isinstance(p, Source) else p for p in one.parts]
+            matrix[:, at] = _lists(parts, len(texts))
+        else:
+            (part,) = one.parts
+            matrix[:, at] = columns[part] if isinstance(part, Source) else part
+        if one.upper:
+            matrix[:, at] = [value.upper() if value else value for value in matrix[:, at]]
+    names = [one.name for one in fields]
+    out = np.empty(len(texts), object)
+    out[:] = [dict(zip(names, row, strict=True)) for row in matrix.tolist()]
+    return out
+
+
+def _lists(parts: list[Any], rows: int) -> np.ndarray:
+    """Make the list of texts of each event: a part is a list of texts by event, or one for all."""
+    out = np.empty(rows, object)
+    for row in range(rows):
+        made: list[str] = []
+        for part in parts:
+            value: Text = part[row] if isinstance(part, list) else part
+            if isinstance(value, tuple):
+                made.extend(value or ("",))
+            else:
+                made.append(value or "")
+        out[row] = made
+    return out
+
+
+def _built(recipe: Recipe, texts: dict[Source, Any]) -> dict[str, Any]:
+    """Make one dict by way of the tree of elements."""
+    inner = list(_elements(recipe.inner, texts, [], inner=True)) if recipe.inner else []
+    parts: list[Element] = []
+    for part in recipe.shape:
+        if isinstance(part, Hole):
+            if recipe.inner is None and texts.get(Source(False, part.number)) is not None:
+                raise Unusual("text beside System")
+            parts += inner
+        else:
+            parts += _elements(part, texts, inner, inner=False)
+    return payload(parts)
+
+
+def _elements(
+    node: Node,
+    texts: dict[Source, Any],
+    inserted: list[Element],
+    *,
+    inner: bool,
+) -> Iterator[Element]:
+    """Fill an element; it becomes as many as its text has parts where that is an array."""
+    attributes: dict[str, str | None] = {}
+    for name, part in node.attributes:
+        text = texts[Source(inner, part.number)] if isinstance(part, Hole) else part
+        if isinstance(text, tuple):
+            raise Unusual("an array of texts in an attribute")
+        if text:
+            attributes[name] = text
+    children: list[Element] = []
+    own: Text = node.text or None
+    for part_ in node.inside:
+        if isinstance(part_, Node):
+            children += _elements(part_, texts, inserted, inner=inner)
+        elif (source := Source(inner, part_.number)) in texts:
+            own = texts[source]
+        else:
+            children += inserted
+    if isinstance(own, tuple):
+        if children:
+            raise Unusual("an array of texts beside elements")
+        for text in own or (None,):
+            yield Element(node.name, attributes, text or None, [])
+    else:
+        yield Element(node.name, attributes, own, children)

@@ -1,0 +1,190 @@
+"""Typed values to text, in the one spelling that the kit's engines share.
+
+A value is a type and some bytes. `spell` finds which values differ (`distinct`) and spells one of
+each; many values then share one Python text. The spelling is that of the engines behind this
+reader (`kitlib.readers.engines`): times cut to microseconds, text cut at its first NUL, half
+surrogate pairs left out, ``canonical`` GUIDs and hex numbers, no text (None) for NULL and for what
+is empty. An array of texts is a tuple, with an empty text for what is empty.
+
+This file does not know what a value means or where in an event it goes.
+"""
+
+from __future__ import annotations
+
+import struct
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kitlib.readers.binxml import layout
+from kitlib.readers.binxml.distinct import distinct
+from kitlib.readers.binxml.instances import Values
+from kitlib.readers.payload import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from kitlib.readers.binxml.block import Block
+
+Text = str | tuple[str, ...] | None
+Objects = NDArray[np.object_]
+
+
+class _Unreadable:
+    """Stands for a value whose bytes make no sense for its type."""
+
+
+UNREADABLE: Final = _Unreadable()
+_UNREADABLE = (struct.error, OverflowError, ValueError, IndexError)
+
+
+def spell(block: Block, values: Values) -> tuple[Objects, NDArray[np.intp]]:
+    """Spell out values.
+
+    Returns
+    -------
+    pool, codes
+        ``pool[codes]`` is the text of each value: text, tuple of texts, None, or `UNREADABLE`.
+    """
+    size = np.where(values.kind == layout.NULL, 0, values.size)  # a NULL may have stale bytes
+    values = Values(values.place, size, values.kind)
+    codes, firsts = distinct(block, values)
+    few = values.take(firsts)
+    pool = np.empty(len(firsts), object)
+    for kind in np.flatnonzero(np.bincount(few.kind)).tolist():
+        which = np.flatnonzero(few.kind == kind)
+        pool[which] = _spelled(kind, block, few.take(which))
+    return pool, codes
+
+
+def _spelled(kind: int, block: Block, values: Values) -> Objects:
+    """Spell values of one type."""
+    out = np.empty(len(values.place), object)
+    out[:] = list(_texts(_SPELL[kind], block, values)) if kind != layout.NULL else None
+    return out
+
+
+def _texts(how: Callable[[bytes], Text], block: Block, values: Values) -> Iterator[object]:
+    raw = block.raw
+    for place, size in zip(values.place.tolist(), values.size.tolist(), strict=True):
+        try:
+            yield how(raw[place : place + size])
+        except _UNREADABLE:
+            yield UNREADABLE
+
+
+# --- one value of each type -----------------------------------------------------------------
+
+
+def _string(raw: bytes) -> str | None:
+    return canonical(raw.decode("utf-16-le", "ignore").partition("\0")[0])
+
+
+def _strings(raw: bytes) -> tuple[str, ...]:
+    items = raw.decode("utf-16-le", "ignore").split("\0")
+    if items[-1] == "":
+        items.pop()
+    return tuple([canonical(item) or "" for item in items])
+
+
+def _ansi(raw: bytes) -> str | None:
+    return canonical("".join([_WINDOWS_1252[byte] for byte in raw if byte]))
+
+
+def _whole(*, signed: bool) -> Callable[[bytes], str]:
+    return lambda raw: str(int.from_bytes(raw, "little", signed=signed))
+
+
+def _hex(raw: bytes) -> str:
+    return f"0x{int.from_bytes(raw, 'little'):x}"
+
+
+def _size(raw: bytes) -> str:
+    if len(raw) not in {4, 8}:
+        raise ValueError("no such size")
+    return _hex(raw)
+
+
+def _boolean(raw: bytes) -> str:
+    value = int.from_bytes(raw, "little", signed=True)
+    return _BOOLEAN.get(value) or str(value)
+
+
+def _binary(raw: bytes) -> str | None:
+    return canonical(raw.hex().upper())
+
+
+def _guid(raw: bytes) -> str:
+    first, second, third = struct.unpack_from("<IHH", raw)
+    rest = raw[8:].hex()
+    return f"{first:08x}-{second:04x}-{third:04x}-{rest[:4]}-{rest[4:]}"
+
+
+def _sid(raw: bytes) -> str:
+    revision, count = raw[0], raw[1]
+    if len(raw) != 8 + 4 * count:
+        raise ValueError("no SID")
+    authority = int.from_bytes(raw[2:8], "big")
+    parts = struct.unpack_from(f"<{count}I", raw, 8)
+    return "-".join(map(str, ("S", revision, authority, *parts)))
+
+
+def _filetime(raw: bytes) -> str:
+    moment = _EPOCH + timedelta(microseconds=int.from_bytes(raw, "little") // 10)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _systemtime(raw: bytes) -> str:
+    if not any(raw):
+        return "1601-01-01T00:00:00.000000Z"
+    year, month, _, day, hour, minute, second, milli = struct.unpack("<8H", raw)
+    moment = datetime(year, month, day, hour, minute, second, milli * 1000, tzinfo=UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _real(kind: type[np.floating], least: int, most: int) -> Callable[[bytes], str]:
+    """Write the shortest digits; with an exponent if the point stands outside least..most."""
+
+    def spelled(raw: bytes) -> str:
+        value = np.frombuffer(raw, kind)[0]
+        if not np.isfinite(value):
+            return "NaN" if np.isnan(value) else str(value)
+        mantissa, exponent = np.format_float_scientific(value, unique=True, trim="-").split("e")
+        if value == 0 or least <= int(exponent) + 1 <= most:
+            return str(np.format_float_positional(value, unique=True, trim="0"))
+        return f"{mantissa}e{int(exponent):+d}"
+
+    return spelled
+
+
+_EPOCH: Final = datetime(1601, 1, 1, tzinfo=UTC)
+_BOOLEAN: Final = {0: "false", 1: "true"}
+_WINDOWS_1252: Final = [bytes([b]).decode("cp1252", "ignore") or chr(b) for b in range(256)]
+
+_SPELL: Final[dict[int, Callable[[bytes], Text]]] = {
+    layout.STRING: _string,
+    layout.ANSI: _ansi,
+    **dict.fromkeys((layout.INT8, layout.INT16, layout.INT32, layout.INT64), _whole(signed=True)),
+    **dict.fromkeys(
+        (layout.UINT8, layout.UINT16, layout.UINT32, layout.UINT64), _whole(signed=False)
+    ),
+    layout.FLOAT: _real(np.float32, -5, 13),
+    layout.DOUBLE: _real(np.float64, -4, 16),
+    layout.BOOLEAN: _boolean,
+    layout.BINARY: _binary,
+    layout.GUID: _guid,
+    layout.SIZE: _size,
+    layout.FILETIME: _filetime,
+    layout.SYSTEMTIME: _systemtime,
+    layout.SID: _sid,
+    layout.HEX32: _hex,
+    layout.HEX64: _hex,
+    layout.BINXML: lambda raw: None if not raw else _refuse(),
+    layout.STRINGS: _strings,
+}
+
+
+def _refuse() -> None:
+    raise ValueError("binary XML is no text")
