@@ -87,11 +87,9 @@ class Block:
     def _numbers(self, dtype: np.dtype) -> np.ndarray:
         return np.ndarray((len(self.raw) - dtype.itemsize + 1,), dtype, self.raw, 0, (1,))
 
-    def words(self, starts: Ints, count: int) -> Words:
-        """Gather `count` 64 bit numbers from each start: one row a start."""
-        size = 8 * count
-        rows = np.ndarray((len(self.raw) - size + 1,), f"V{size}", self.raw, 0, (1,))
-        return rows[starts].view("<u8").reshape(len(starts), count)
+    def rows(self, starts: Ints, size: int) -> np.ndarray:
+        """Gather `size` bytes from each start, as one array element (NumPy's type "void") each."""
+        return np.ndarray((len(self.raw) - size + 1,), f"V{size}", self.raw, 0, (1,))[starts]
 
     def chunk(self, number: int) -> bytes:
         """Return the bytes of one chunk that the file really has."""

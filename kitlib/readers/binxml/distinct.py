@@ -42,7 +42,7 @@ def distinct(block: Block, values: Values) -> tuple[NDArray[np.intp], Ints]:
         For each value its code; for each code the index of the first value that has it.
     """
     words = (values.size + 7) >> 3
-    mixed = values.size.astype(np.uint64) << np.uint64(8) | values.kind
+    mixed = (values.size << 8 | values.kind).astype(np.uint64)
     order = np.argsort(words.astype(np.uint16), kind="stable")
     bounds = np.flatnonzero(np.diff(words[order], prepend=-1, append=-1))
     groups = [order[a:b] for a, b in pairwise(bounds)]
@@ -67,7 +67,7 @@ def distinct(block: Block, values: Values) -> tuple[NDArray[np.intp], Ints]:
 
 def _rows(block: Block, values: Values, group: Ints, words: int) -> Words:
     """Gather values as rows of words, what is behind their end set to zero."""
-    rows = block.words(values.place[group], words)
+    rows = block.rows(values.place[group], 8 * words).view("<u8").reshape(len(group), words)
     rows[:, -1] &= _LAST[values.size[group] & 7]
     return rows
 

@@ -1,8 +1,9 @@
 """Template instances of many records at once: which template each is of, and where its values are.
 
-The answer is *ragged*: instance i has ``count[i]`` values, and they are the elements
-``first[i] : first[i] + count[i]`` of three flat arrays, the values' places, sizes and types. Value 3 of
-every instance is then ``first + 3``, whatever the template.
+Instance i has ``count[i]`` values; they are the elements ``first[i] : first[i] + count[i]`` of one
+flat array, whatever the templates. So hole 3 of every instance is ``first + 3``, and a column is one
+gather. An element of that array is one number that says where a value's bytes begin, how many they
+are and of which type (`unpacked`): one gather is cheaper than three.
 
 This file knows instances and their tables of values. It does not know what is in a template.
 """
@@ -10,7 +11,8 @@ This file knows instances and their tables of values. It does not know what is i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +23,16 @@ from kitlib.readers.binxml.templates import UNUSUAL
 from kitlib.readers.chunks import CHUNK
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kitlib.readers.binxml.block import Block, Ints
     from kitlib.readers.binxml.templates import Names, Templates
 
 Mask = NDArray[np.bool_]
+
+
+NO_VALUE: Final = 0
+"""A packed value of type NULL; the last element of `Instances.held` is one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,11 +41,19 @@ class Values:
 
     place: Ints
     size: Ints
-    kind: NDArray[np.uint8]
+    kind: Ints
 
     def take(self, which: np.ndarray) -> Values:
         """Return some of them: indexes, a mask or a slice."""
         return Values(self.place[which], self.size[which], self.kind[which])
+
+
+def unpacked(packed: Ints) -> Values:
+    """Return place, size and type of packed values.
+
+    A packed value has its place above 24 bits that stand in the record like that: size and type.
+    """
+    return Values(packed >> 24, packed & 0xFFFF, packed >> 16 & 0xFF)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +66,25 @@ class Instances:
     template: Ints
     first: Ints
     count: Ints
-    held: Values
+    held: Ints
 
-    def hole(self, number: np.ndarray) -> tuple[Ints, Mask]:
-        """Return where in `held` each instance has a value of a number; mask: it has one."""
-        there = (number >= 0) & (number < self.count)
-        return np.where(there, self.first + number, 0), there
+    def take(self, which: np.ndarray) -> Instances:
+        """Return some of them: indexes or a mask."""
+        return Instances(self.template[which], self.first[which], self.count[which], self.held)
+
+    def hole(self, of_template: Ints) -> Ints:
+        """Return the packed value of one hole of each instance.
+
+        Parameters
+        ----------
+        of_template
+            For each template the hole's number, -1 for none.
+        """
+        number = of_template[self.template]
+        flat = self.first + number
+        if (of_template < 0).any():
+            flat[number < 0] = -1
+        return self.held[flat]
 
 
 def instances(
@@ -96,28 +125,38 @@ def _tables(
 ) -> Instances:
     """Read the tables of values; an instance whose table does not fit becomes `UNUSUAL`."""
     count = block.u32[table].astype(np.int64)
+    needed = np.array([*(t.holes for t in templates.all), 0], np.int64)[template]
+    fits = (template != UNUSUAL) & (table + 4 + 4 * count <= end) & (count >= needed)
+    count[~fits] = 0
+    first = np.zeros(len(count), np.int64)
+    parts = [np.zeros(0, np.int64)]
+    total = 0
+    for number, group in _by_count(count):
+        packed, ends = _table(block, table[group], number)
+        fits[group] &= ends <= end[group]
+        first[group] = total + number * np.arange(len(group))
+        total += packed.size
+        parts.append(packed.ravel())
+    held = np.concatenate([*parts, [NO_VALUE]])
+    return Instances(np.where(fits, template, UNUSUAL), first, np.where(fits, count, 0), held)
+
+
+def _by_count(count: Ints) -> Iterator[tuple[int, Ints]]:
+    """Yield each number of values, and the instances that have so many."""
+    order = np.argsort(count.astype(np.uint16), kind="stable")
+    bounds = np.flatnonzero(np.diff(count[order], prepend=0, append=-1))
+    for begin, end in pairwise(bounds.tolist()):
+        yield int(count[order[begin]]), order[begin:end]
+
+
+def _table(block: Block, table: Ints, count: int) -> tuple[Ints, Ints]:
+    """Read tables of the same number of values: a row an instance, and where the values end."""
+    rows = block.rows(table + 4, 4 * count).view("<u4").reshape(len(table), count)
+    described = rows.astype(np.int64) & 0xFF_FFFF
+    ends = np.cumsum(rows & 0xFFFF, axis=1, dtype=np.int64)
     begin = table + 4 + 4 * count
-    needed = np.array([t.holes for t in templates.all] or [0], np.int64)[template]
-    fits = (template != UNUSUAL) & (begin <= end) & (count >= needed)
-    count = np.where(fits, count, 0)
-    first = np.cumsum(count) - count
-    total = int(count.sum())
-    owner_shift = np.repeat(table + 4 - 4 * first, count)
-    described = block.u32[owner_shift + 4 * np.arange(total)]
-    size = (described & 0xFFFF).astype(np.int64)
-    kind = (described >> 16).astype(np.uint8)
-    before = np.cumsum(size) - size
-    base = begin - _at(before, first, total)
-    place = before + np.repeat(base, count)
-    values = Values(place, size, kind)
-    bad = np.bincount(
-        np.repeat(np.arange(len(count)), count)[~layout.sizes_fit(kind, size)], minlength=len(count)
-    )
-    behind = _at(before + size, np.maximum(first + count - 1, 0), total) + base
-    fits &= (bad == 0) & ((count == 0) | (behind <= end))
-    return Instances(np.where(fits, template, UNUSUAL), first, np.where(fits, count, 0), values)
-
-
-def _at(array: Ints, index: Ints, total: int) -> Ints:
-    """Take elements, zeros where there is nothing to take from."""
-    return array[np.minimum(index, total - 1)] if total else np.zeros(len(index), np.int64)
+    place = ends - (described & 0xFFFF)
+    place += begin[:, None]
+    place <<= 24
+    place |= described
+    return place, begin + ends[:, -1]

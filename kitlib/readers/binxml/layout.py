@@ -32,8 +32,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-
 # --- records and instances: bytes from the place where each begins --------------------------
 
 RECORD_BODY: Final = 24
@@ -95,50 +93,5 @@ HEX64: Final = 0x15
 BINXML: Final = 0x21
 STRINGS: Final = 0x81
 
-UNSIGNED: Final = (UINT8, UINT16, UINT32, UINT64, HEX32, HEX64)
-"""Types whose bytes are the number itself."""
-
-_ANY, _EVEN, _UNKNOWN = -1, -2, -3
-_FIXED: Final = {
-    INT8: 1,
-    UINT8: 1,
-    INT16: 2,
-    UINT16: 2,
-    INT32: 4,
-    UINT32: 4,
-    INT64: 8,
-    UINT64: 8,
-    FLOAT: 4,
-    DOUBLE: 8,
-    BOOLEAN: 4,
-    GUID: 16,
-    FILETIME: 8,
-    SYSTEMTIME: 16,
-    HEX32: 4,
-    HEX64: 8,
-    NULL: _ANY,
-    ANSI: _ANY,
-    BINARY: _ANY,
-    SID: _ANY,
-    SIZE: _ANY,
-    BINXML: _ANY,
-    STRING: _EVEN,
-    STRINGS: _EVEN,
-}
-
-SIZES: Final = np.array([_FIXED.get(kind, _UNKNOWN) for kind in range(256)], np.int64)
-"""Bytes of a value by its type: `_ANY` number, `_EVEN` numbers only, or `_UNKNOWN` type."""
-
-
-def sizes_fit(kinds: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Tell for each value whether its type is known and can have this many bytes.
-
-    Parameters
-    ----------
-    kinds, sizes
-        Type and number of bytes of each value, of any integer dtype.
-    """
-    wanted = SIZES[kinds]
-    even = (wanted == _EVEN) & (sizes & 1 == 0)
-    fit: np.ndarray = (wanted == sizes) | (wanted == _ANY) | even
-    return fit
+WHOLE_SIZE: Final = {UINT8: 1, UINT16: 2, UINT32: 4, UINT64: 8, HEX32: 4, HEX64: 8}
+"""Types whose bytes are the number itself, and how many they are."""

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from kitlib.readers.binxml import layout
-from kitlib.readers.binxml.instances import Instances, Values, instances
+from kitlib.readers.binxml.instances import Instances, instances, unpacked
 from kitlib.readers.binxml.templates import UNUSUAL, Hole, Node, Part, Template, Unusual
 from kitlib.readers.binxml.values import UNREADABLE, Text, spell
 from kitlib.readers.payload import Element, canonical, payload
@@ -117,12 +117,12 @@ def payloads(events: Events, names: Names, templates: Templates, recipes: Recipe
     unread = np.array([text is UNREADABLE for text in pool], bool)
     out = np.empty(len(shapes), object)
     for (recipe, group), values, code in zip(found, places, codes, strict=True):
-        good = ~unread[code].any(axis=1)
-        events.odd[group[~good]] = True
-        if good.all():
-            _fill(out, events, recipe, group, pool[code], values.kind)
+        good = ~unread[code].any(axis=1) if unread.any() else None
+        if good is None:
+            _fill(out, events, recipe, group, pool[code], values)
         else:
-            _fill(out, events, recipe, group[good], pool[code[good]], values.kind[good])
+            events.odd[group[~good]] = True
+            _fill(out, events, recipe, group[good], pool[code[good]], values[good])
     return out
 
 
@@ -170,14 +170,12 @@ def _holes(parts: Shape) -> Iterator[int]:
 
 def _inner(events: Events, names: Names, templates: Templates, recipes: Recipes) -> Instances:
     """Read the inner instances: template NOTHING where an event has none."""
-    outer = events.instances
-    hole = np.array(recipes.hole_of, np.int64)[outer.template]
-    flat, there = outer.hole(hole)
-    kind, size = outer.held.kind[flat], outer.held.size[flat]
-    there &= kind == layout.BINXML
-    events.odd |= there & (size == 0)
-    start = np.where(there, outer.held.place[flat], 0)
-    end = np.where(there, start + size, 0)
+    packed = events.instances.hole(np.array(recipes.hole_of, np.int64))
+    values = unpacked(packed)
+    there = values.kind == layout.BINXML
+    events.odd |= there & (values.size == 0)
+    start = np.where(there, values.place, 0)
+    end = np.where(there, start + values.size, 0)
     inner = instances(events.block, names, templates, start=start, end=end)
     recipes.learn(templates.all)
     events.odd |= there & (inner.template == UNUSUAL)
@@ -282,43 +280,31 @@ def _source(part: Part, *, inner: bool) -> Source | str | None:
 # --- texts to dicts -------------------------------------------------------------------------
 
 
-def _places(recipe: Recipe, group: Ints, outer: Instances, inner: Instances) -> Values:
-    """Return the values of a group's sources, event by event."""
-    place = np.empty((len(group), len(recipe.sources)), np.int64)
-    size, kind = np.empty_like(place), np.empty(place.shape, np.uint8)
+def _places(recipe: Recipe, group: Ints, outer: Instances, inner: Instances) -> Ints:
+    """Return the packed values of a group's sources, a row an event."""
+    out = np.empty((len(group), len(recipe.sources)), np.int64)
     for level, holder in ((True, inner), (False, outer)):
         at = [i for i, source in enumerate(recipe.sources) if source.inner == level]
         if at:
             holes = np.array([recipe.sources[i].hole for i in at])
-            flat = holder.first[group][:, None] + holes
-            place[:, at] = holder.held.place[flat]
-            size[:, at] = holder.held.size[flat]
-            kind[:, at] = holder.held.kind[flat]
-    return Values(place, size, kind)
+            out[:, at] = holder.held[holder.first[group][:, None] + holes]
+    return out
 
 
-def _spelled(events: Events, places: list[Values]) -> tuple[np.ndarray, list[np.ndarray]]:
+def _spelled(events: Events, places: list[Ints]) -> tuple[np.ndarray, list[np.ndarray]]:
     """Spell all values together; return the texts, and for each group a matrix of codes."""
-    if not places:
-        return np.empty(0, object), []
-    joined = Values(
-        *(np.concatenate([getattr(p, name).ravel() for p in places]) for name in _PARTS)
-    )
+    joined = np.concatenate([np.zeros(0, np.int64), *(p.ravel() for p in places)])
     pool, codes = spell(events.block, joined)
-    bounds = np.cumsum([p.place.size for p in places])[:-1]
-    parts = zip(np.split(codes, bounds), places, strict=True)
-    return pool, [part.reshape(p.place.shape) for part, p in parts]
-
-
-_PARTS: Final = ("place", "size", "kind")
+    parts = np.split(codes, np.cumsum([p.size for p in places])[:-1])
+    return pool, [part.reshape(p.shape) for part, p in zip(parts, places, strict=bool(places))]
 
 
 def _fill(out: np.ndarray, events: Events, recipe: Recipe, group: Ints, *parts: np.ndarray) -> None:
-    """Make the dicts of one group; `parts` are texts and types of its sources, a row an event."""
-    texts, kinds = parts
+    """Make the dicts of one group; `parts` are texts and packed values of its sources, a row an event."""
+    texts, packed = parts
     slow = np.ones(len(group), bool)
     if recipe.fields is not None:
-        slow = _arrays_in_texts(recipe, kinds)
+        slow = _arrays_in_texts(recipe, packed >> 16 & 0xFF)
         out[group[~slow]] = _zipped(recipe, texts[~slow])
     for event, row in zip(group[slow].tolist(), texts[slow].tolist(), strict=True):
         try:
@@ -351,7 +337,7 @@ def _zipped(recipe: Recipe, texts: np.ndarray) -> np.ndarray:
             matrix[:, at] = [value.upper() if value else value for value in matrix[:, at]]
     names = [one.name for one in fields]
     out = np.empty(len(texts), object)
-    out[:] = [dict(zip(names, row, strict=True)) for row in matrix.tolist()]
+    out[:] = [dict(zip(names, row)) for row in matrix.tolist()]  # noqa: B905  # strict costs half as much again
     return out
 
 

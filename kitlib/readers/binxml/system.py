@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from kitlib.readers.binxml import layout
+from kitlib.readers.binxml.instances import unpacked
 from kitlib.readers.binxml.templates import Node, Part, Template, Unusual
 from kitlib.readers.binxml.values import UNREADABLE, spell
 from kitlib.readers.payload import EPOCH_TICKS, NS_FIRST, NS_LAST, SYSTEM_COLUMNS, exact
@@ -27,15 +28,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from kitlib.readers.binxml.block import Block, Ints, Records
-    from kitlib.readers.binxml.instances import Instances, Mask, Values
+    from kitlib.readers.binxml.instances import Instances, Mask
 
 READ: Final[dict[str, Callable[[str], Any]]] = {
     column: read for parts in SYSTEM_COLUMNS.values() for _, column, read in parts
 }
 """How each column is read from text."""
 
-_PLAIN: Final = np.isin(np.arange(256), layout.UNSIGNED)
-_MASK: Final = np.array([2 ** (8 * size) - 1 for size in range(9)], np.uint64)
+_SIZE: Final = np.array([layout.WHOLE_SIZE.get(kind, -1) for kind in range(256)], np.int64)
+_MASK: Final = np.array([2 ** (8 * max(size, 0)) - 1 for size in _SIZE.tolist()], np.uint64)
 _TICKS_FIRST: Final = np.uint64(-(-NS_FIRST // 100) + EPOCH_TICKS)
 _TICKS_LAST: Final = np.uint64(NS_LAST // 100 + EPOCH_TICKS)
 _MOST: Final = 2
@@ -72,6 +73,10 @@ class Sources:
     constants: dict[str, list[list[Any]]] = field(
         default_factory=lambda: {column: [[] for _ in range(_MOST)] for column in READ}
     )
+
+    def asks(self, column: str, turn: int) -> bool:
+        """Tell whether any template has a hole for a column in this turn."""
+        return max(self.holes[column][turn], default=-1) >= 0
 
     def learn(self, templates: list[Template]) -> None:
         """Work out the templates that are new."""
@@ -133,44 +138,30 @@ class Events:
 
     def take(self, which: np.ndarray) -> Events:
         """Return some of them: a mask or indexes."""
-        parts = self.instances
-        return Events(
-            self.block,
-            self.records.take(which),
-            type(parts)(parts.template[which], parts.first[which], parts.count[which], parts.held),
-            self.sources,
-            self.odd[which],
-        )
+        records, parts = self.records.take(which), self.instances.take(which)
+        return Events(self.block, records, parts, self.sources, self.odd[which])
 
     def numbers(self, column: str) -> Numbers:
         """Read a column of whole numbers."""
-        out = Numbers(np.zeros(len(self.odd), np.int64), np.ones(len(self.odd), bool))
-        for turn in range(_MOST):
-            self._constants(out, column, turn)
-            for where, values in self._given(column, turn, out.missing):
-                plain = _PLAIN[values.kind]
-                bits = self.block.u64[values.place] & _MASK[np.minimum(values.size, 8)]
-                plain_fits = plain & (bits <= np.uint64(NS_LAST))
-                out.whole[where[plain_fits]] = bits[plain_fits].astype(np.int64)
-                out.missing[where[plain_fits]] = False
-                self._spelled(out, column, where[~plain], values.take(~plain))
+        packed = self._given(column, 0)
+        values = unpacked(packed)
+        whole = (self.block.u64[values.place] & _MASK[values.kind]).view(np.int64)
+        plain = _SIZE[values.kind] == values.size
+        out = Numbers(whole, ~plain | (whole < 0))
+        self._others(out, column, ~plain, packed)
         return out
 
     def times(self, column: str) -> Numbers:
         """Read a column of times, as ns since 1970, to 100 ns."""
-        out = Numbers(np.zeros(len(self.odd), np.int64), np.ones(len(self.odd), bool))
-        for turn in range(_MOST):
-            self._constants(out, column, turn)
-            for where, values in self._given(column, turn, out.missing):
-                plain = values.kind == layout.FILETIME
-                ticks = self.block.u64[values.place]
-                fits = plain & (ticks >= _TICKS_FIRST) & (ticks <= _TICKS_LAST)
-                since = ticks[fits].astype(np.int64) - EPOCH_TICKS
-                out.whole[where[fits]] = since * 100
-                out.missing[where[fits]] = False
-                self._spelled(out, column, where[~plain], values.take(~plain))
-                for event in where[~plain].tolist():
-                    self._exact(out, event)
+        packed = self._given(column, 0)
+        values = unpacked(packed)
+        ticks = self.block.u64[values.place]
+        plain = (values.kind == layout.FILETIME) & (values.size == 8)
+        fits = plain & (ticks >= _TICKS_FIRST) & (ticks <= _TICKS_LAST)
+        since = np.where(fits, ticks.view(np.int64) - EPOCH_TICKS, 0)
+        out = Numbers(since * 100, ~fits)
+        for event in self._others(out, column, ~plain, packed).tolist():
+            self._exact(out, event)
         return out
 
     def texts(self, column: str) -> Texts:
@@ -179,29 +170,37 @@ class Events:
         codes = np.zeros(len(self.odd), np.int64)
         for turn in range(_MOST):
             constants = self.sources.constants[column][turn]
-            told = [known.setdefault(c, len(known)) if c else 0 for c in constants]
-            if any(told):
-                found = np.array(told)[self.instances.template]
-                codes = np.where(codes == 0, found, codes)
-            for where, values in self._given(column, turn, codes == 0):
-                pool, inverse = spell(self.block, values)
+            told = np.array([known.setdefault(c, len(known)) if c else 0 for c in constants])
+            if told.any():
+                codes = np.where(codes == 0, told[self.instances.template], codes)
+            if self.sources.asks(column, turn):
+                packed = self._given(column, turn)
+                where = np.flatnonzero((codes == 0) & (packed & 0xFFFF > 0))
+                pool, inverse = spell(self.block, packed[where])
                 read = [_read(text, READ[column]) for text in pool]
-                made = np.array([known.setdefault(r, len(known)) if r else 0 for r in read])
-                if read:
-                    codes[where] = made[inverse]
+                made = [known.setdefault(r, len(known)) if r else 0 for r in read]
+                codes[where] = np.array(made, np.int64)[inverse]
                 self._note(where, pool, inverse)
         return Texts(codes, list(known))
 
-    def _given(self, column: str, turn: int, missing: Mask) -> Iterator[tuple[Ints, Values]]:
-        """Yield the events with a value for a column that is missing; nothing if none can have."""
-        holes = np.array(self.sources.holes[column][turn])
-        if (holes < 0).all():
-            return
-        flat, there = self.instances.hole(holes[self.instances.template])
-        where = np.flatnonzero(there & missing)
-        values = self.instances.held.take(flat[where])
-        filled = (values.kind != layout.NULL) & (values.size > 0)
-        yield (where, values) if filled.all() else (where[filled], values.take(filled))
+    def _given(self, column: str, turn: int) -> Ints:
+        """Return the packed value that each event has for a column."""
+        return self.instances.hole(np.array(self.sources.holes[column][turn], np.int64))
+
+    def _others(self, out: Numbers, column: str, which: Mask, packed: Ints) -> Ints:
+        """Read what is not of a usual type from its text, and what comes from elsewhere.
+
+        Returns the events that were read from a text.
+        """
+        where = np.flatnonzero(which & (packed & 0xFFFF > 0) & (packed >> 16 & 0xFF > 0))
+        self._spelled(out, column, where, packed[where])
+        for turn in range(_MOST):
+            self._constants(out, column, turn)
+            if turn and self.sources.asks(column, turn):
+                more = np.flatnonzero(out.missing)
+                self._spelled(out, column, more, self._given(column, turn)[more])
+                where = np.append(where, more)
+        return where
 
     def _constants(self, out: Numbers, column: str, turn: int) -> None:
         constants = self.sources.constants[column][turn]
@@ -212,11 +211,11 @@ class Events:
             out.whole[here] = told[self.instances.template[here]]
             out.missing[here] = False
 
-    def _spelled(self, out: Numbers, column: str, where: Ints, values: Values) -> None:
+    def _spelled(self, out: Numbers, column: str, where: Ints, packed: Ints) -> None:
         """Read values of other types from their text."""
         if not len(where):
             return
-        pool, inverse = spell(self.block, values)
+        pool, inverse = spell(self.block, packed)
         read = [_read(text, READ[column]) for text in pool]
         out.whole[where] = np.array([r or 0 for r in read], np.int64)[inverse]
         out.missing[where] = np.array([r is None for r in read])[inverse]

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from functools import lru_cache
 from sys import intern
 from typing import TYPE_CHECKING, Final
 
@@ -139,7 +140,7 @@ class Names:
     """The names of a block's chunks, each read when it is first asked for."""
 
     def __init__(self, block: Block) -> None:
-        self._block = block
+        self._raw = block.raw
         self._seen: dict[int, str] = {}
 
     def of(self, chunk: int, offsets: tuple[int, ...]) -> tuple[str, ...]:
@@ -151,16 +152,24 @@ class Names:
             return tuple([self._name(base, offset) for offset in offsets])
 
     def _name(self, base: int, offset: int) -> str:
-        if offset < CHUNK and base + offset not in self._seen:
-            data = self._block.raw[base + offset : base + CHUNK]
-            self._seen[base + offset] = _name_at(data, 0) or ""
-        return self._seen[base + offset] if offset < CHUNK else ""
+        name = self._seen.get(base + offset)
+        if name is None:
+            if offset + layout.NAME_TEXT > CHUNK:
+                return ""
+            name = self._seen[base + offset] = name_at(self._raw, base + offset, base + CHUNK)
+        return name
 
 
-def _name_at(data: bytes, offset: int) -> str:
-    (length,) = struct.unpack_from("<H", data, offset + layout.NAME_LENGTH)
-    text = data[offset + layout.NAME_TEXT : offset + layout.NAME_TEXT + 2 * length]
-    return intern(text.decode("utf-16-le", "replace")) if len(text) == 2 * length else ""
+def name_at(raw: bytes, place: int, end: int) -> str:
+    """Return the name that stands at a place; empty if there is none before `end`."""
+    size = 2 * int.from_bytes(raw[place + layout.NAME_LENGTH : place + layout.NAME_TEXT], "little")
+    begin = place + layout.NAME_TEXT
+    return _text(raw[begin : begin + size]) if begin + size <= end else ""
+
+
+@lru_cache(maxsize=4096)
+def _text(name: bytes) -> str:
+    return intern(name.decode("utf-16-le", "replace"))
 
 
 class _Compiler:
@@ -224,7 +233,7 @@ class _Compiler:
         """Read a name: the offset of where it stands, which may be right here."""
         self._offsets.append(self._at)
         offset = self._u32()
-        name = _name_at(self._data, offset)
+        name = name_at(self._data, offset, len(self._data))
         if offset == self._at:
             self._links.append(offset)
             self._at += layout.NAME_TEXT + 2 * self._length(offset) + 2

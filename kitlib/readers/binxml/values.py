@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 
 from kitlib.readers.binxml import layout
 from kitlib.readers.binxml.distinct import distinct
-from kitlib.readers.binxml.instances import Values
+from kitlib.readers.binxml.instances import unpacked
 from kitlib.readers.payload import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kitlib.readers.binxml.block import Block
+    from kitlib.readers.binxml.block import Block, Ints
+    from kitlib.readers.binxml.instances import Values
 
 Text = str | tuple[str, ...] | None
 Objects = NDArray[np.object_]
@@ -40,16 +41,16 @@ UNREADABLE: Final = _Unreadable()
 _UNREADABLE = (struct.error, OverflowError, ValueError, IndexError)
 
 
-def spell(block: Block, values: Values) -> tuple[Objects, NDArray[np.intp]]:
-    """Spell out values.
+def spell(block: Block, packed: Ints) -> tuple[Objects, NDArray[np.intp]]:
+    """Spell out values, given as `instances.unpacked` has them.
 
     Returns
     -------
     pool, codes
         ``pool[codes]`` is the text of each value: text, tuple of texts, None, or `UNREADABLE`.
     """
-    size = np.where(values.kind == layout.NULL, 0, values.size)  # a NULL may have stale bytes
-    values = Values(values.place, size, values.kind)
+    values = unpacked(packed)
+    values.size[values.kind == layout.NULL] = 0  # there may be stale bytes
     codes, firsts = distinct(block, values)
     few = values.take(firsts)
     pool = np.empty(len(firsts), object)
@@ -62,7 +63,9 @@ def spell(block: Block, values: Values) -> tuple[Objects, NDArray[np.intp]]:
 def _spelled(kind: int, block: Block, values: Values) -> Objects:
     """Spell values of one type."""
     out = np.empty(len(values.place), object)
-    out[:] = list(_texts(_SPELL[kind], block, values)) if kind != layout.NULL else None
+    out[:] = None
+    if kind != layout.NULL:
+        out[:] = list(_texts(_SPELL.get(kind, _refuse), block, values))
     return out
 
 
@@ -79,6 +82,8 @@ def _texts(how: Callable[[bytes], Text], block: Block, values: Values) -> Iterat
 
 
 def _string(raw: bytes) -> str | None:
+    if len(raw) % 2:
+        raise ValueError("half a character")
     return canonical(raw.decode("utf-16-le", "ignore").partition("\0")[0])
 
 
@@ -93,22 +98,22 @@ def _ansi(raw: bytes) -> str | None:
     return canonical("".join([_WINDOWS_1252[byte] for byte in raw if byte]))
 
 
-def _whole(*, signed: bool) -> Callable[[bytes], str]:
-    return lambda raw: str(int.from_bytes(raw, "little", signed=signed))
+def _whole(layout_: str) -> Callable[[bytes], str]:
+    unpack = struct.Struct(layout_).unpack
+    return lambda raw: str(*unpack(raw))
 
 
-def _hex(raw: bytes) -> str:
-    return f"0x{int.from_bytes(raw, 'little'):x}"
+def _hex(layout_: str) -> Callable[[bytes], str]:
+    unpack = struct.Struct(layout_).unpack
+    return lambda raw: hex(*unpack(raw))
 
 
 def _size(raw: bytes) -> str:
-    if len(raw) not in {4, 8}:
-        raise ValueError("no such size")
-    return _hex(raw)
+    return hex(*struct.unpack("<I" if len(raw) == 4 else "<Q", raw))
 
 
 def _boolean(raw: bytes) -> str:
-    value = int.from_bytes(raw, "little", signed=True)
+    (value,) = struct.unpack("<i", raw)
     return _BOOLEAN.get(value) or str(value)
 
 
@@ -117,8 +122,8 @@ def _binary(raw: bytes) -> str | None:
 
 
 def _guid(raw: bytes) -> str:
-    first, second, third = struct.unpack_from("<IHH", raw)
-    rest = raw[8:].hex()
+    first, second, third, last = struct.unpack("<IHH8s", raw)
+    rest = last.hex()
     return f"{first:08x}-{second:04x}-{third:04x}-{rest[:4]}-{rest[4:]}"
 
 
@@ -132,7 +137,7 @@ def _sid(raw: bytes) -> str:
 
 
 def _filetime(raw: bytes) -> str:
-    moment = _EPOCH + timedelta(microseconds=int.from_bytes(raw, "little") // 10)
+    moment = _EPOCH + timedelta(microseconds=struct.unpack("<Q", raw)[0] // 10)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
@@ -148,7 +153,7 @@ def _real(kind: type[np.floating], least: int, most: int) -> Callable[[bytes], s
     """Write the shortest digits; with an exponent if the point stands outside least..most."""
 
     def spelled(raw: bytes) -> str:
-        value = np.frombuffer(raw, kind)[0]
+        (value,) = np.frombuffer(raw, kind)
         if not np.isfinite(value):
             return "NaN" if np.isnan(value) else str(value)
         mantissa, exponent = np.format_float_scientific(value, unique=True, trim="-").split("e")
@@ -166,10 +171,10 @@ _WINDOWS_1252: Final = [bytes([b]).decode("cp1252", "ignore") or chr(b) for b in
 _SPELL: Final[dict[int, Callable[[bytes], Text]]] = {
     layout.STRING: _string,
     layout.ANSI: _ansi,
-    **dict.fromkeys((layout.INT8, layout.INT16, layout.INT32, layout.INT64), _whole(signed=True)),
-    **dict.fromkeys(
-        (layout.UINT8, layout.UINT16, layout.UINT32, layout.UINT64), _whole(signed=False)
-    ),
+    **{layout.INT8: _whole("<b"), layout.INT16: _whole("<h")},
+    **{layout.INT32: _whole("<i"), layout.INT64: _whole("<q")},
+    **{layout.UINT8: _whole("<B"), layout.UINT16: _whole("<H")},
+    **{layout.UINT32: _whole("<I"), layout.UINT64: _whole("<Q")},
     layout.FLOAT: _real(np.float32, -5, 13),
     layout.DOUBLE: _real(np.float64, -4, 16),
     layout.BOOLEAN: _boolean,
@@ -179,12 +184,11 @@ _SPELL: Final[dict[int, Callable[[bytes], Text]]] = {
     layout.FILETIME: _filetime,
     layout.SYSTEMTIME: _systemtime,
     layout.SID: _sid,
-    layout.HEX32: _hex,
-    layout.HEX64: _hex,
-    layout.BINXML: lambda raw: None if not raw else _refuse(),
+    layout.HEX32: _hex("<I"),
+    layout.HEX64: _hex("<Q"),
     layout.STRINGS: _strings,
 }
 
 
-def _refuse() -> None:
-    raise ValueError("binary XML is no text")
+def _refuse(_raw: bytes) -> Text:
+    raise ValueError("binary XML, or of an unknown type")
