@@ -53,8 +53,10 @@ class Account:
 
     def add_slot(self, slot: Slot, refused: list[Record]) -> None:
         """Note the next slot of the file, and the records of its chunk that no engine could read."""
-        self._slots.append(replace(slot, chunk=None))
-        if slot.chunk is not None:
+        if slot.chunk is None:
+            self._slots.append(slot)
+        else:
+            self._slots.append(replace(slot, chunk=None))
             self._problems += _chunk_problems(slot.chunk, refused)
             self._unsure += [] if slot.chunk.checksums else [slot.number]
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]
+Mask = NDArray[np.bool_]
 
 BLOCK_CHUNKS: Final = 128
 PADDING: Final = 1024
@@ -42,6 +43,7 @@ SHIFT: Final = 16
 _MARK: Final = int.from_bytes(RECORD_MAGIC, "little")
 _HEAD: Final = struct.Struct("<8sQQ")
 _FREE: Final = 48
+_READ: Final = 1 << 20
 
 
 class Place(NamedTuple):
@@ -56,7 +58,7 @@ class Place(NamedTuple):
 class Block:
     """Chunks side by side, `places` saying what they are; ``raw`` has `PADDING` behind them."""
 
-    raw: bytes
+    raw: bytearray
     places: tuple[Place, ...]
 
     @property
@@ -94,7 +96,7 @@ class Block:
     def chunk(self, number: int) -> bytes:
         """Return the bytes of one chunk that the file really has."""
         start = number << SHIFT
-        return self.raw[start : start + self.places[number].present]
+        return bytes(self.raw[start : start + self.places[number].present])
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +127,27 @@ class Records:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Values:
+    """Values of a block: place of the first byte, number of bytes, type; equal in length."""
+
+    place: Ints
+    size: Ints
+    kind: Ints
+
+    def take(self, which: np.ndarray) -> Values:
+        """Return some of them: indexes, a mask or a slice."""
+        return Values(self.place[which], self.size[which], self.kind[which])
+
+
+def unpacked(packed: Ints) -> Values:
+    """Return place, size and type of packed values.
+
+    A packed value has its place above 24 bits that stand in the record like that: size and type.
+    """
+    return Values(packed >> 24, packed & 0xFFFF, packed >> 16 & 0xFF)
+
+
 def blocks(streams: Iterable[tuple[int, BinaryIO]], *, size: int = BLOCK_CHUNKS) -> Iterator[Block]:
     """Read files, from behind their headers, as blocks.
 
@@ -135,24 +158,46 @@ def blocks(streams: Iterable[tuple[int, BinaryIO]], *, size: int = BLOCK_CHUNKS)
         each is asked for only when the one before it was read to its end.
     size
         Chunks of a block; the last one may have fewer.
+
+    Yields
+    ------
+    Block
+        It is gone when the next one is asked for: they use the same memory.
     """
-    parts: list[bytes] = []
+    raw = bytearray(size * CHUNK + PADDING)
     places: list[Place] = []
     for file, stream in streams:
         number = 0
-        while data := stream.read(CHUNK * (size - len(places))):
-            parts.append(data.ljust(-(-len(data) // CHUNK) * CHUNK, b"\0"))
-            for start in range(0, len(data), CHUNK):
-                places.append(Place(file, number, min(CHUNK, len(data) - start)))
+        while got := _fill(raw, len(places), stream, size):
+            for start in range(0, got, CHUNK):
+                places.append(Place(file, number, min(CHUNK, got - start)))
                 number += 1
             if len(places) == size:
-                yield Block(b"".join([*parts, bytes(PADDING)]), tuple(places))
-                parts, places = [], []
+                yield _block(raw, places)
+                places = []
     if places:
-        yield Block(b"".join([*parts, bytes(PADDING)]), tuple(places))
+        yield _block(raw, places)
 
 
-def plain_records(block: Block) -> tuple[Records, NDArray[np.bool_]]:
+def _fill(raw: bytearray, chunks: int, stream: BinaryIO, size: int) -> int:
+    """Read as much as there is room for behind the chunks that are there; return how much."""
+    begin, end, got = chunks * CHUNK, size * CHUNK, 0
+    with memoryview(raw) as view:
+        while begin + got < end and (data := stream.read(min(end - begin - got, _READ))):
+            view[begin + got : begin + got + len(data)] = data
+            got += len(data)
+    rest = -got % CHUNK
+    raw[begin + got : begin + got + rest] = bytes(rest)
+    return got
+
+
+def _block(raw: bytearray, places: list[Place]) -> Block:
+    end = len(places) * CHUNK
+    raw[end : end + PADDING] = bytes(PADDING)
+    return Block(raw, tuple(places))
+
+
+def plain_records(block: Block) -> tuple[Records, Mask]:
     """Find the records of all plain chunks, and say of each chunk whether it is plain.
 
     Returns

@@ -18,12 +18,13 @@ import pandas as pd
 import pyarrow as pa
 
 from kitlib import schema
-from kitlib.readers.binxml.block import SHIFT, Block, Ints, Records, plain_records
-from kitlib.readers.binxml.instances import Mask, instances
+from kitlib.readers.binxml.block import SHIFT, Block, Ints, Mask, Records, plain_records
+from kitlib.readers.binxml.definitions import Definitions
+from kitlib.readers.binxml.instances import instances
 from kitlib.readers.binxml.layout import RECORD_BODY, RECORD_TAIL
 from kitlib.readers.binxml.payloads import Recipes, payloads
 from kitlib.readers.binxml.system import Events, Numbers, Sources, Texts
-from kitlib.readers.binxml.templates import UNUSUAL, Names, Templates
+from kitlib.readers.binxml.templates import UNUSUAL
 
 if TYPE_CHECKING:
     from kitlib.readers.payload import Wanted
@@ -36,7 +37,7 @@ _FIRST_NUMBER: Final = 8
 class Memory:
     """What is known of templates; kept from block to block, and from file to file."""
 
-    templates: Templates = field(default_factory=Templates)
+    definitions: Definitions = field(default_factory=Definitions)
     sources: Sources = field(default_factory=Sources)
     recipes: Recipes = field(default_factory=Recipes)
 
@@ -89,8 +90,7 @@ def decode(
     """
     records, plain = plain_records(block)
     counted = np.bincount(records.chunk, minlength=block.chunks)
-    names = Names(block)
-    events = _events(block, names, memory, records)
+    events = _events(block, memory, records)
     odd = [events.take(events.odd).records]
     events = events.take(~events.odd)
     kind = _kinds(events)
@@ -101,7 +101,7 @@ def decode(
     made |= _rest(kept)
     data = np.full(len(kept.odd), None, object)
     if payload:
-        data = payloads(kept, names, memory.templates, memory.recipes)
+        data = payloads(kept, memory.definitions, memory.recipes)
     odd.append(kept.records.take(kept.odd))
     good = ~kept.odd
     made = {name: _taken(column, good) for name, column in made.items()}
@@ -114,16 +114,15 @@ def decode(
     )
 
 
-def _events(block: Block, names: Names, memory: Memory, records: Records) -> Events:
+def _events(block: Block, memory: Memory, records: Records) -> Events:
     """Read the outer instances of records."""
     outer = instances(
         block,
-        names,
-        memory.templates,
+        memory.definitions,
         start=records.start + RECORD_BODY,
         end=records.end - RECORD_TAIL,
     )
-    memory.sources.learn(memory.templates.all)
+    memory.sources.learn(memory.definitions.templates)
     usual = np.array([*memory.sources.usual, False])  # UNUSUAL is the last one
     odd = (outer.template == UNUSUAL) | ~usual[outer.template]
     return Events(block, records, outer, memory.sources, odd)

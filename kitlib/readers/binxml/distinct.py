@@ -21,8 +21,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from kitlib.readers.binxml.block import Block, Ints, Words
-    from kitlib.readers.binxml.instances import Values
+    from kitlib.readers.binxml.block import Block, Ints, Values, Words
 
 MOST_WORDS: Final = 64
 """Longer values than this many words are told apart one by one, by Python."""
@@ -65,6 +64,23 @@ def distinct(block: Block, values: Values) -> tuple[NDArray[np.intp], Ints]:
     return codes, firsts
 
 
+def ragged(counts: Ints) -> tuple[Ints, Ints]:
+    """Count off the elements of groups that stand side by side.
+
+    Returns
+    -------
+    owner, at
+        For each element its group, and its number in the group.
+
+    Examples
+    --------
+    >>> ragged(np.array([2, 0, 3]))
+    (array([0, 0, 2, 2, 2]), array([0, 1, 0, 1, 2]))
+    """
+    owner = np.repeat(np.arange(len(counts)), counts)
+    return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+
+
 def _rows(block: Block, values: Values, group: Ints, words: int) -> Words:
     """Gather values as rows of words, what is behind their end set to zero."""
     rows = block.rows(values.place[group], 8 * words).view("<u8").reshape(len(group), words)
@@ -91,7 +107,7 @@ def _one_by_one(block: Block, values: Values, which: Ints) -> Ints:
     places, sizes = values.place[which].tolist(), values.size[which].tolist()
     kinds = values.kind[which].tolist()
     keys = (
-        (kind, block.raw[place : place + size])
+        (kind, bytes(block.raw[place : place + size]))
         for place, size, kind in zip(places, sizes, kinds, strict=True)
     )
     return np.array([seen.setdefault(key, len(seen)) for key in keys], np.int64)

@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
 from kitlib.readers.binxml import layout
 from kitlib.readers.binxml.block import SHIFT
@@ -26,34 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kitlib.readers.binxml.block import Block, Ints
-    from kitlib.readers.binxml.templates import Names, Templates
-
-Mask = NDArray[np.bool_]
+    from kitlib.readers.binxml.definitions import Definitions
+    from kitlib.readers.binxml.templates import Template
 
 
 NO_VALUE: Final = 0
 """A packed value of type NULL; the last element of `Instances.held` is one."""
-
-
-@dataclass(frozen=True, eq=False)
-class Values:
-    """Values of a block: place of the first byte, number of bytes, type; equal in length."""
-
-    place: Ints
-    size: Ints
-    kind: Ints
-
-    def take(self, which: np.ndarray) -> Values:
-        """Return some of them: indexes, a mask or a slice."""
-        return Values(self.place[which], self.size[which], self.kind[which])
-
-
-def unpacked(packed: Ints) -> Values:
-    """Return place, size and type of packed values.
-
-    A packed value has its place above 24 bits that stand in the record like that: size and type.
-    """
-    return Values(packed >> 24, packed & 0xFFFF, packed >> 16 & 0xFF)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,48 +62,41 @@ class Instances:
         flat = self.first + number
         if (of_template < 0).any():
             flat[number < 0] = -1
-        return self.held[flat]
+        found: Ints = self.held[flat]
+        return found
 
 
-def instances(
-    block: Block, names: Names, templates: Templates, *, start: Ints, end: Ints
-) -> Instances:
+def instances(block: Block, definitions: Definitions, *, start: Ints, end: Ints) -> Instances:
     """Read the instances that stand at `start` and may reach to `end`.
 
     Parameters
     ----------
-    block, names, templates
-        Where they stand, and what is known of names and templates; templates are added.
+    block, definitions
+        Where they stand, and what is known of definitions, which is added to.
     start, end
         Places in the block. An instance may have a fragment's header before it.
     """
     at = start + layout.FRAGMENT_SIZE * (block.u32[start] == layout.FRAGMENT)
     readable = (at + layout.INSTANCE_SIZE + 4 <= end) & (block.u8[at] == layout.INSTANCE)
-    at = np.where(readable, at, 0)
-    definition = np.where(readable, block.u32[at + layout.INSTANCE_DEFINITION], 0).astype(np.int64)
-    readable &= definition < CHUNK
-    template = _resolve(block, names, templates, (at >> SHIFT << SHIFT) + definition, readable)
+    at[~readable] = 0
+    offset = block.u32[at + layout.INSTANCE_DEFINITION].astype(np.int64)
+    readable &= offset < CHUNK
+    place = (at >> SHIFT << SHIFT) + offset
+    template = np.full(len(at), UNUSUAL, np.int64)
+    inverse, places = pd.factorize(place[readable])
+    template[readable] = definitions.resolve(block, places)[inverse]
     table = at + layout.INSTANCE_SIZE
-    own = readable & ((at >> SHIFT << SHIFT) + definition == table)
+    own = np.flatnonzero(readable & (place == table))
     table[own] += layout.DEFINITION_BODY + block.u32[table[own] + layout.DEFINITION_LENGTH]
-    return _tables(block, template, np.minimum(table, end), end, templates)
-
-
-def _resolve(block: Block, names: Names, templates: Templates, place: Ints, readable: Mask) -> Ints:
-    """Return the template of each definition's place; each place is looked at once."""
-    places, inverse = np.unique(place[readable], return_inverse=True)
-    numbers = [templates.number(block, names, p >> SHIFT, p & 0xFFFF) for p in places.tolist()]
-    out = np.full(len(place), UNUSUAL, np.int64)
-    out[readable] = np.array(numbers, np.int64)[inverse]
-    return out
+    return _tables(block, template, np.minimum(table, end), end, definitions.templates)
 
 
 def _tables(
-    block: Block, template: Ints, table: Ints, end: Ints, templates: Templates
+    block: Block, template: Ints, table: Ints, end: Ints, templates: list[Template]
 ) -> Instances:
     """Read the tables of values; an instance whose table does not fit becomes `UNUSUAL`."""
     count = block.u32[table].astype(np.int64)
-    needed = np.array([*(t.holes for t in templates.all), 0], np.int64)[template]
+    needed = np.array([*(t.holes for t in templates), 0], np.int64)[template]
     fits = (template != UNUSUAL) & (table + 4 + 4 * count <= end) & (count >= needed)
     count[~fits] = 0
     first = np.zeros(len(count), np.int64)
@@ -153,10 +124,11 @@ def _table(block: Block, table: Ints, count: int) -> tuple[Ints, Ints]:
     """Read tables of the same number of values: a row an instance, and where the values end."""
     rows = block.rows(table + 4, 4 * count).view("<u4").reshape(len(table), count)
     described = rows.astype(np.int64) & 0xFF_FFFF
-    ends = np.cumsum(rows & 0xFFFF, axis=1, dtype=np.int64)
-    begin = table + 4 + 4 * count
-    place = ends - (described & 0xFFFF)
-    place += begin[:, None]
+    sizes = described & 0xFFFF
+    place = sizes.ravel().cumsum().reshape(rows.shape)
+    place -= sizes
+    place += (table + 4 + 4 * count - place[:, 0])[:, None]
+    ends = place[:, -1] + sizes[:, -1]
     place <<= 24
     place |= described
-    return place, begin + ends[:, -1]
+    return place, ends

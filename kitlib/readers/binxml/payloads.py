@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 
 from kitlib.readers.binxml import layout
-from kitlib.readers.binxml.instances import Instances, instances, unpacked
+from kitlib.readers.binxml.block import unpacked
+from kitlib.readers.binxml.instances import Instances, instances
 from kitlib.readers.binxml.templates import UNUSUAL, Hole, Node, Part, Template, Unusual
 from kitlib.readers.binxml.values import UNREADABLE, Text, spell
 from kitlib.readers.payload import Element, canonical, payload
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kitlib.readers.binxml.block import Ints
+    from kitlib.readers.binxml.definitions import Definitions
     from kitlib.readers.binxml.system import Events
-    from kitlib.readers.binxml.templates import Names, Templates
 
 NOTHING: Final = -2
 """Stands for the inner template of an event that has no inner instance."""
@@ -103,15 +104,15 @@ class Recipes:
         return self._made[shape, inner]
 
 
-def payloads(events: Events, names: Names, templates: Templates, recipes: Recipes) -> np.ndarray:
+def payloads(events: Events, definitions: Definitions, recipes: Recipes) -> np.ndarray:
     """Make the dicts of all events; those that cannot be made here are marked in ``events.odd``."""
     if not len(events.odd):
         return np.empty(0, object)
-    recipes.learn(templates.all)
-    inner = _inner(events, names, templates, recipes)
+    recipes.learn(definitions.templates)
+    inner = _inner(events, definitions, recipes)
     shapes = np.array(recipes.shape_of, np.int64)[events.instances.template]
     pairs = (shapes << 32) + inner.template - NOTHING
-    found = _grouped(pairs, recipes, templates, events)
+    found = _grouped(pairs, recipes, definitions.templates, events)
     places = [_places(recipe, group, events.instances, inner) for recipe, group in found]
     pool, codes = _spelled(events, places)
     unread = np.array([text is UNREADABLE for text in pool], bool)
@@ -127,14 +128,14 @@ def payloads(events: Events, names: Names, templates: Templates, recipes: Recipe
 
 
 def _grouped(
-    pairs: Ints, recipes: Recipes, templates: Templates, events: Events
+    pairs: Ints, recipes: Recipes, templates: list[Template], events: Events
 ) -> list[tuple[Recipe, Ints]]:
     """Return the recipe of each pair of shape and inner template, and the events it is for."""
     codes, kinds = pd.factorize(pairs)
     groups = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
     found: list[tuple[Recipe, Ints]] = []
     for pair, group in zip(kinds.tolist(), groups, strict=True):
-        recipe = recipes.recipe(pair >> 32, (pair & 0xFFFF_FFFF) + NOTHING, templates.all)
+        recipe = recipes.recipe(pair >> 32, (pair & 0xFFFF_FFFF) + NOTHING, templates)
         if recipe is None:
             events.odd[group] = True
         else:
@@ -168,7 +169,7 @@ def _holes(parts: Shape) -> Iterator[int]:
         yield from _holes(part.inside)
 
 
-def _inner(events: Events, names: Names, templates: Templates, recipes: Recipes) -> Instances:
+def _inner(events: Events, definitions: Definitions, recipes: Recipes) -> Instances:
     """Read the inner instances: template NOTHING where an event has none."""
     packed = events.instances.hole(np.array(recipes.hole_of, np.int64))
     values = unpacked(packed)
@@ -176,8 +177,8 @@ def _inner(events: Events, names: Names, templates: Templates, recipes: Recipes)
     events.odd |= there & (values.size == 0)
     start = np.where(there, values.place, 0)
     end = np.where(there, start + values.size, 0)
-    inner = instances(events.block, names, templates, start=start, end=end)
-    recipes.learn(templates.all)
+    inner = instances(events.block, definitions, start=start, end=end)
+    recipes.learn(definitions.templates)
     events.odd |= there & (inner.template == UNUSUAL)
     inner.template[~there] = NOTHING
     return inner

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from kitlib.readers.binxml import layout
-from kitlib.readers.binxml.instances import unpacked
+from kitlib.readers.binxml.block import unpacked
 from kitlib.readers.binxml.templates import Node, Part, Template, Unusual
 from kitlib.readers.binxml.values import UNREADABLE, spell
 from kitlib.readers.payload import EPOCH_TICKS, NS_FIRST, NS_LAST, SYSTEM_COLUMNS, exact
@@ -27,8 +27,8 @@ from kitlib.readers.payload import EPOCH_TICKS, NS_FIRST, NS_LAST, SYSTEM_COLUMN
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kitlib.readers.binxml.block import Block, Ints, Records
-    from kitlib.readers.binxml.instances import Instances, Mask
+    from kitlib.readers.binxml.block import Block, Ints, Mask, Records
+    from kitlib.readers.binxml.instances import Instances
 
 READ: Final[dict[str, Callable[[str], Any]]] = {
     column: read for parts in SYSTEM_COLUMNS.values() for _, column, read in parts

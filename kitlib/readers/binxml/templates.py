@@ -1,33 +1,22 @@
-"""Template definitions, read once each: the XML with numbered holes that records fill.
+"""Template definitions: the XML with numbered holes that records fill.
 
 A definition is compiled to a tree of `Node`, whose parts are text, other nodes, and `Hole`: "here
-goes the record's value of this number". Equal trees are one `Template` with one number, and
-everything behind this file asks for templates by that number.
-
-Every chunk repeats the definitions it needs, so the same one is met thousands of times. The bytes
-are equal but for what depends on the place: the offsets of names. So a definition is known if its
-GUID and size are, its bytes are equal under a mask that leaves those fields out, and the names
-that the offsets lead to are the same. (The GUID alone would not do: it names the template,
-not which names its offsets lead to in this chunk.)
+goes the record's value of this number".
 
 What this file does not understand (values that are not text inside a template, processing
 instructions, an element of mixed text and holes) raises `Unusual`, and the records that need it
-are left to the engines.
+are left to the engines. It does not know how often a definition is met: see
+`kitlib.readers.binxml.definitions`.
 """
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
 from sys import intern
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from kitlib.readers.binxml import layout
-from kitlib.readers.chunks import CHUNK
-
-if TYPE_CHECKING:
-    from kitlib.readers.binxml.block import Block
 
 UNUSUAL: Final = -1
 """Stands for the number of a template that is left to the engines."""
@@ -77,133 +66,63 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """A definition met before, in the form that tells whether another one is the same."""
+class Compiled:
+    """What a definition says, and which of its bytes depend on where it stands.
 
-    mask: int
-    masked: int
-    offsets: struct.Struct
-    names: tuple[str, ...]
-    number: int
+    Attributes
+    ----------
+    root, holes
+        As in `Template`.
+    offsets
+        Places, counted from the first byte of the definition's body, of the offsets of names.
+    names
+        The names that these lead to, as the record has them.
+    links
+        Places of other fields of four bytes that depend on the place.
+    """
 
-
-@dataclass(eq=False)
-class Templates:
-    """All templates met so far, by what defines them; kept for as long as a reading lasts."""
-
-    all: list[Template] = field(default_factory=list)
-    _known: dict[bytes, list[_Known]] = field(default_factory=dict)
-    _numbers: dict[Node, int] = field(default_factory=dict)
-
-    def number(self, block: Block, names: Names, chunk: int, offset: int) -> int:
-        """Return the number of the template that is defined at an offset of a chunk, or UNUSUAL.
-
-        Parameters
-        ----------
-        block, names
-            The block, and its names.
-        chunk, offset
-            Index of the chunk in the block, offset of the definition in it.
-        """
-        raw, at = block.raw, (chunk << 16) + offset
-        if offset + layout.DEFINITION_BODY > CHUNK:
-            return UNUSUAL
-        key = raw[at + layout.DEFINITION_GUID : at + layout.DEFINITION_BODY]
-        size = int.from_bytes(key[-4:], "little")
-        if offset + layout.DEFINITION_BODY + size > CHUNK:
-            return UNUSUAL
-        start = at + layout.DEFINITION_BODY
-        body = int.from_bytes(raw[start : start + size], "little")
-        known = self._known.setdefault(key, [])
-        for one in known:
-            if body & one.mask == one.masked:
-                found = names.of(chunk, one.offsets.unpack_from(raw, start))
-                if found == one.names:
-                    return one.number
-        return self._learn(known, raw[chunk << 16 : (chunk + 1) << 16], start & 0xFFFF, size)
-
-    def _learn(self, known: list[_Known], data: bytes, start: int, size: int) -> int:
-        """Compile a definition that is new."""
-        try:
-            reading = _Compiler(data, start, start + size)
-            root = reading.root()
-        except (Unusual, struct.error, IndexError):
-            return UNUSUAL  # not kept: what is damaged is rarely met twice
-        number = self._numbers.setdefault(root, len(self.all))
-        if number == len(self.all):
-            self.all.append(Template(number, root, reading.holes))
-        known.append(reading.known(number))
-        return number
+    root: Node
+    holes: int
+    offsets: tuple[int, ...]
+    names: tuple[bytes, ...]
+    links: tuple[int, ...]
 
 
-class Names:
-    """The names of a block's chunks, each read when it is first asked for."""
+def compiled(chunk: bytes, start: int, size: int) -> Compiled:
+    """Read a definition's body, which stands at `start` of a chunk.
 
-    def __init__(self, block: Block) -> None:
-        self._raw = block.raw
-        self._seen: dict[int, str] = {}
-
-    def of(self, chunk: int, offsets: tuple[int, ...]) -> tuple[str, ...]:
-        """Return the names at these offsets of a chunk; empty where there can be none."""
-        base, seen = chunk << 16, self._seen
-        try:
-            return tuple([seen[base + offset] for offset in offsets])
-        except KeyError:
-            return tuple([self._name(base, offset) for offset in offsets])
-
-    def _name(self, base: int, offset: int) -> str:
-        name = self._seen.get(base + offset)
-        if name is None:
-            if offset + layout.NAME_TEXT > CHUNK:
-                return ""
-            name = self._seen[base + offset] = name_at(self._raw, base + offset, base + CHUNK)
-        return name
-
-
-def name_at(raw: bytes, place: int, end: int) -> str:
-    """Return the name that stands at a place; empty if there is none before `end`."""
-    size = 2 * int.from_bytes(raw[place + layout.NAME_LENGTH : place + layout.NAME_TEXT], "little")
-    begin = place + layout.NAME_TEXT
-    return _text(raw[begin : begin + size]) if begin + size <= end else ""
-
-
-@lru_cache(maxsize=4096)
-def _text(name: bytes) -> str:
-    return intern(name.decode("utf-16-le", "replace"))
+    Raises
+    ------
+    Unusual
+        It is left to the engines.
+    """
+    try:
+        return _Compiler(chunk, start, start + size).read()
+    except (struct.error, IndexError) as error:
+        raise Unusual("it ends too early") from error
 
 
 class _Compiler:
     """Reads the tokens of one definition, `at` being the offset in the chunk of what comes next."""
 
     def __init__(self, data: bytes, start: int, end: int) -> None:
-        self.holes = 0
+        self._holes = 0
         self._data, self._start, self._end = data, start, end
         self._at = start
         self._offsets: list[int] = []
-        self._names: list[str] = []
+        self._names: list[bytes] = []
         self._links: list[int] = []
 
-    def root(self) -> Node:
+    def read(self) -> Compiled:
         """Read the definition: a fragment of one element."""
         if self._u32() != layout.FRAGMENT:
             raise Unusual("no fragment")
-        node = self._element(self._token(), layout.DEEPEST)
+        root = self._element(self._token(), layout.DEEPEST)
         if self._token() != layout.END:
             raise Unusual("more than one element")
-        return node
-
-    def known(self, number: int) -> _Known:
-        """Return what tells whether another definition is this one."""
-        size = self._end - self._start
-        mask = bytearray(b"\xff" * size)
-        for place in (*self._offsets, *self._links):
-            mask[place - self._start : place - self._start + 4] = bytes(4)
-        bits = int.from_bytes(mask, "little")
-        body = int.from_bytes(self._data[self._start : self._end], "little")
-        gaps, last = "<", self._start
-        for place in self._offsets:
-            gaps, last = f"{gaps}{place - last}xI", place + 4
-        return _Known(bits, body & bits, struct.Struct(gaps), tuple(self._names), number)
+        return Compiled(
+            root, self._holes, tuple(self._offsets), tuple(self._names), tuple(self._links)
+        )
 
     def _take(self, layout_: struct.Struct) -> int:
         value: int = layout_.unpack_from(self._data, self._at)[0]
@@ -231,20 +150,18 @@ class _Compiler:
 
     def _name(self) -> str:
         """Read a name: the offset of where it stands, which may be right here."""
-        self._offsets.append(self._at)
+        self._offsets.append(self._at - self._start)
         offset = self._u32()
-        name = name_at(self._data, offset, len(self._data))
+        (length,) = _U16.unpack_from(self._data, offset + layout.NAME_LENGTH)
+        begin = offset + layout.NAME_TEXT
+        text = self._data[begin : begin + 2 * length]
         if offset == self._at:
-            self._links.append(offset)
-            self._at += layout.NAME_TEXT + 2 * self._length(offset) + 2
-        if not name or self._at > self._end:
+            self._links.append(offset - self._start)
+            self._at = begin + 2 * length + 2
+        if not length or len(text) < 2 * length or self._at > self._end:
             raise Unusual("no name")
-        self._names.append(name)
-        return name
-
-    def _length(self, offset: int) -> int:
-        length: int = _U16.unpack_from(self._data, offset + layout.NAME_LENGTH)[0]
-        return length
+        self._names.append(text)
+        return intern(text.decode("utf-16-le", "replace"))
 
     def _element(self, token: int, depth: int) -> Node:
         if token & ~layout.MORE != layout.OPEN or not depth:
@@ -305,7 +222,7 @@ class _Compiler:
         if kind in {layout.HOLE, layout.OPTIONAL_HOLE}:
             number = self._u16()
             self._token()  # the type it should have; the value's own counts
-            self.holes = max(self.holes, number + 1)
+            self._holes = max(self._holes, number + 1)
             return Hole(number)
         if kind == layout.VALUE and self._token() == layout.STRING:
             return self._string()

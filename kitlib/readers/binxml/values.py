@@ -19,15 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kitlib.readers.binxml import layout
+from kitlib.readers.binxml.block import unpacked
 from kitlib.readers.binxml.distinct import distinct
-from kitlib.readers.binxml.instances import unpacked
 from kitlib.readers.payload import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kitlib.readers.binxml.block import Block, Ints
-    from kitlib.readers.binxml.instances import Values
+    from kitlib.readers.binxml.block import Block, Ints, Values
 
 Text = str | tuple[str, ...] | None
 Objects = NDArray[np.object_]
@@ -171,10 +170,14 @@ _WINDOWS_1252: Final = [bytes([b]).decode("cp1252", "ignore") or chr(b) for b in
 _SPELL: Final[dict[int, Callable[[bytes], Text]]] = {
     layout.STRING: _string,
     layout.ANSI: _ansi,
-    **{layout.INT8: _whole("<b"), layout.INT16: _whole("<h")},
-    **{layout.INT32: _whole("<i"), layout.INT64: _whole("<q")},
-    **{layout.UINT8: _whole("<B"), layout.UINT16: _whole("<H")},
-    **{layout.UINT32: _whole("<I"), layout.UINT64: _whole("<Q")},
+    layout.INT8: _whole("<b"),
+    layout.INT16: _whole("<h"),
+    layout.INT32: _whole("<i"),
+    layout.INT64: _whole("<q"),
+    layout.UINT8: _whole("<B"),
+    layout.UINT16: _whole("<H"),
+    layout.UINT32: _whole("<I"),
+    layout.UINT64: _whole("<Q"),
     layout.FLOAT: _real(np.float32, -5, 13),
     layout.DOUBLE: _real(np.float64, -4, 16),
     layout.BOOLEAN: _boolean,
