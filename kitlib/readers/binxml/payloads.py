@@ -28,7 +28,7 @@ from kitlib.readers.payload import Element, canonical, payload
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kitlib.readers.binxml.block import Ints
+    from kitlib.readers.binxml.block import Ints, Mask
     from kitlib.readers.binxml.definitions import Definitions
     from kitlib.readers.binxml.system import Events
 
@@ -49,13 +49,14 @@ class Source(NamedTuple):
 class Field(NamedTuple):
     """A name in ``data``, and where its value comes from: a hole or a text.
 
-    ``listed``: the value is a list of texts (the unnamed ``Data`` of classic events).
+    ``listed``: the value is a list of texts (the unnamed ``Data`` of classic events). ``binary``: it
+    is spelled in upper case, as binary values are anyway.
     """
 
     name: str
     parts: tuple[Source | str | None, ...]
     listed: bool = False
-    upper: bool = False
+    binary: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,7 +243,7 @@ def _event_data(part: Node, *, inner: bool) -> Iterator[Field]:
         elif (key := name or child.name) in fields:
             raise Unusual("a name that occurs twice")
         else:
-            fields[key] = Field(key, (value,), upper=not name and key == "Binary")
+            fields[key] = Field(key, (value,), binary=not name and key == "Binary")
     if unnamed and "Data" in [_name_of(c) for c in part.inside if isinstance(c, Node)]:
         raise Unusual("a name that occurs twice")
     yield from fields.values()
@@ -303,10 +304,12 @@ def _spelled(events: Events, places: list[Ints]) -> tuple[np.ndarray, list[np.nd
 def _fill(out: np.ndarray, events: Events, recipe: Recipe, group: Ints, *parts: np.ndarray) -> None:
     """Make the dicts of one group; `parts` are texts and packed values of its sources, a row an event."""
     texts, packed = parts
-    slow = np.ones(len(group), bool)
-    if recipe.fields is not None:
-        slow = _arrays_in_texts(recipe, packed >> 16 & 0xFF)
-        out[group[~slow]] = _zipped(recipe, texts[~slow])
+    if recipe.fields is None:
+        slow = np.ones(len(group), bool)
+    else:
+        slow = _unlike(recipe.fields, recipe.sources, packed >> 16 & 0xFF)
+        flat = ~slow if slow.any() else slice(None)
+        out[group[flat]] = _zipped(recipe.fields, recipe.sources, texts[flat])
     for event, row in zip(group[slow].tolist(), texts[slow].tolist(), strict=True):
         try:
             out[event] = _built(recipe, dict(zip(recipe.sources, row, strict=True)))
@@ -314,46 +317,49 @@ def _fill(out: np.ndarray, events: Events, recipe: Recipe, group: Ints, *parts: 
             events.odd[event] = True
 
 
-def _arrays_in_texts(recipe: Recipe, kinds: np.ndarray) -> np.ndarray:
-    """Tell for each event whether a field that is to be a text is an array of texts."""
-    listed = {part for f in recipe.fields or () if f.listed for part in f.parts}
-    single = [i for i, source in enumerate(recipe.sources) if source not in listed]
-    slow: np.ndarray = (kinds[:, single] == layout.STRINGS).any(axis=1)
+def _unlike(fields: tuple[Field, ...], sources: tuple[Source, ...], kinds: np.ndarray) -> Mask:
+    """Tell which events have a value of another type than a flat recipe counts on."""
+    slow = np.zeros(len(kinds), bool)
+    listed = {part for one in fields if one.listed for part in one.parts}
+    binary = {part for one in fields if one.binary for part in one.parts}
+    for at, source in enumerate(sources):
+        kind = kinds[:, at]
+        if source not in listed:
+            slow |= kind == layout.STRINGS
+        if source in binary:
+            slow |= (kind != layout.BINARY) & (kind != layout.NULL)
     return slow
 
 
-def _zipped(recipe: Recipe, texts: np.ndarray) -> np.ndarray:
+def _zipped(
+    fields: tuple[Field, ...], sources: tuple[Source, ...], texts: np.ndarray
+) -> np.ndarray:
     """Make the dicts of a flat recipe."""
-    fields = recipe.fields or ()
-    columns = {source: texts[:, i] for i, source in enumerate(recipe.sources)}
-    matrix = np.empty((len(texts), len(fields)), object)
-    for at, one in enumerate(fields):
-        if one.listed:
-            parts = [columns[p].tolist() if isinstance(p, Source) else p for p in one.parts]
-            matrix[:, at] = _lists(parts, len(texts))
-        else:
-            (part,) = one.parts
-            matrix[:, at] = columns[part] if isinstance(part, Source) else part
-        if one.upper:
-            matrix[:, at] = [value.upper() if value else value for value in matrix[:, at]]
+    rows = len(texts)
+    columns = {source: texts[:, at].tolist() for at, source in enumerate(sources)}
+    values: list[list[Any]] = []
+    for one in fields:
+        parts = [columns[p] if isinstance(p, Source) else [p] * rows for p in one.parts]
+        values.append(_lists(parts) if one.listed else parts[0])
     names = [one.name for one in fields]
-    out = np.empty(len(texts), object)
-    out[:] = [dict(zip(names, row)) for row in matrix.tolist()]  # noqa: B905  # strict costs half as much again
+    out = np.empty(rows, object)
+    # zip's tuples are used again for each row, so the garbage collector has nothing to look at,
+    # and it need not be told that they are as long as the names.
+    out[:] = [dict(zip(names, row)) for row in zip(*values)] if fields else [{} for _ in out]  # noqa: B905  # as above
     return out
 
 
-def _lists(parts: list[Any], rows: int) -> np.ndarray:
-    """Make the list of texts of each event: a part is a list of texts by event, or one for all."""
-    out = np.empty(rows, object)
-    for row in range(rows):
+def _lists(parts: list[list[Text]]) -> list[list[str]]:
+    """Make the list of texts of each event, given its parts, each for all events."""
+    out = []
+    for row in zip(*parts, strict=True):
         made: list[str] = []
-        for part in parts:
-            value: Text = part[row] if isinstance(part, list) else part
+        for value in row:
             if isinstance(value, tuple):
                 made.extend(value or ("",))
             else:
                 made.append(value or "")
-        out[row] = made
+        out.append(made)
     return out
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import struct
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +68,7 @@ def _spelled(kind: int, block: Block, values: Values) -> Objects:
     return out
 
 
-def _texts(how: Callable[[bytes], Text], block: Block, values: Values) -> Iterator[object]:
+def _texts(how: Callable[[Any], Text], block: Block, values: Values) -> Iterator[object]:
     raw = block.raw
     for place, size in zip(values.place.tolist(), values.size.tolist(), strict=True):
         try:
