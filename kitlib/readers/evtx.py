@@ -33,7 +33,8 @@ from kitlib.errors import UsageError
 from kitlib.readers.base import Parsed, parsed
 from kitlib.readers.binxml.block import Block, blocks
 from kitlib.readers.binxml.columns import Decoded as Columns
-from kitlib.readers.binxml.columns import Memory, decode
+from kitlib.readers.binxml.columns import Memory, decode, memory
+from kitlib.readers.binxml.table import Batch, frame
 from kitlib.readers.chunks import (
     CHUNK,
     FILE_HEADER,
@@ -232,7 +233,7 @@ class _Ways:
     decoders: tuple[Decoder, ...]
     wanted: Wanted | None
     payload: bool
-    memory: Memory = field(default_factory=Memory)
+    memory: Memory = field(default_factory=memory)
 
 
 def _read_slot(found: Slot, account: Account, ways: _Ways) -> None:
@@ -256,8 +257,9 @@ def _read_block(block: Block, accounts: list[Account], ways: _Ways) -> None:
         late: list[tuple[int, Row]] = []
         for chunk in chunks.tolist():
             late += _read_rest(block, chunk, got, account, ways)
-        rows = got.events.iloc[mine] if len(accounts) > 1 else got.events
-        account.add_rows(_merged(rows, got.records.start[mine], late, payload=ways.payload))
+        rows = got.rows if len(accounts) == 1 else got.rows.take(mine)
+        places = got.records.start[mine]
+        account.add_rows(_merged(rows, places, late, payload=ways.payload) if late else rows)
 
 
 def _read_rest(
@@ -320,14 +322,12 @@ def _decode(
 
 
 def _merged(
-    rows: pd.DataFrame, places: Ints, late: list[tuple[int, Row]], *, payload: bool
+    rows: Batch, places: Ints, late: list[tuple[int, Row]], *, payload: bool
 ) -> pd.DataFrame:
     """Put rows that came later in their places."""
-    if not late:
-        return rows
     more = _frame([row for _, row in late], payload=payload)
     order = np.argsort(np.append(places, [place for place, _ in late]), kind="stable")
-    both = schema.concat("events", [rows, more])
+    both = schema.concat("events", [frame([rows]), more])
     return both.take(order).reset_index(drop=True)
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from kitlib import schema
 from kitlib.errors import FormatError
 from kitlib.readers.base import Problems
-from kitlib.readers.binxml.columns import constant
+from kitlib.readers.binxml.table import Batch, constant, frame
 from kitlib.readers.chunks import CHUNK, FILE_MAGIC, Chunk, Record, Slot, lost_slots
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Account:
     _slots: list[Slot] = field(default_factory=list)
     _problems: list[Problem] = field(default_factory=list)
     _unsure: list[int] = field(default_factory=list)
-    _frames: list[pd.DataFrame] = field(default_factory=list)
+    _rows: list[pd.DataFrame | Batch] = field(default_factory=list)
     _failed: str = ""
 
     def add_slot(self, slot: Slot, refused: list[Record]) -> None:
@@ -64,9 +65,10 @@ class Account:
         """Note records, of a chunk that is sound, that no engine could read."""
         self._problems += _chunk_problems(chunk, refused)
 
-    def add_rows(self, rows: pd.DataFrame) -> None:
+    def add_rows(self, rows: pd.DataFrame | Batch) -> None:
         """Add rows of table `events`, the next of the file; ``path`` is set in the end."""
-        self._frames.append(rows)
+        if len(rows):
+            self._rows.append(rows)
 
     def fail(self, reason: str) -> None:
         """Note why nothing can be read of the file."""
@@ -99,8 +101,8 @@ class Account:
 
     def table(self) -> pd.DataFrame:
         """Return all rows, with table `problems` and the counts of ways in ``attrs``."""
-        out = self._frames[0] if len(self._frames) == 1 else schema.concat("events", self._frames)
-        self._frames.clear()
+        out = _stacked(self._rows)
+        self._rows.clear()
         out["path"] = constant(self.name, len(out))
         problems = (*_file_problems(self.head, self._slots, self._unsure), *self._problems)
         if self._failed:
@@ -109,6 +111,15 @@ class Account:
         out.attrs["problems"] = Problems(schema.frame("problems", found))
         out.attrs["decoded"] = dict(self.decoded)
         return out
+
+
+def _stacked(rows: list[pd.DataFrame | Batch]) -> pd.DataFrame:
+    """Make one table of all rows; batches that follow each other are joined before."""
+    frames: list[pd.DataFrame] = []
+    for batched, run in groupby(rows, key=lambda part: isinstance(part, Batch)):
+        parts: list[Any] = list(run)
+        frames += [frame(parts)] if batched else parts
+    return frames[0] if len(frames) == 1 else schema.concat("events", frames)
 
 
 def is_log(head: bytes) -> bool:

@@ -101,6 +101,12 @@ class Wanted:
         self._known: dict[tuple[str, str, int | None], bool] = {}
 
     @property
+    def event_ids(self) -> frozenset[int] | None:
+        """The event ids asked for; None if any may be."""
+        ids = [event_id for _, _, event_id in self._keys]
+        return None if None in ids else frozenset(i for i in ids if i is not None)
+
+    @property
     def providers(self) -> frozenset[str] | None:
         """The providers asked for, in lower case; None if any may be."""
         names = [provider for _, provider, _ in self._keys]

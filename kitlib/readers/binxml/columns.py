@@ -10,20 +10,20 @@ room does not cover.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
-from kitlib import schema
-from kitlib.readers.binxml.block import SHIFT, Block, Ints, Mask, Records, plain_records
+from kitlib.readers.binxml.block import SHIFT, Block, Mask, Records, plain_records
 from kitlib.readers.binxml.definitions import Definitions
 from kitlib.readers.binxml.instances import instances
 from kitlib.readers.binxml.layout import RECORD_BODY, RECORD_TAIL
 from kitlib.readers.binxml.payloads import Recipes, payloads
 from kitlib.readers.binxml.system import Events, Numbers, Sources, Texts
+from kitlib.readers.binxml.table import Batch
 from kitlib.readers.binxml.templates import UNUSUAL
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Decoded:
 
     Attributes
     ----------
-    events
+    rows
         Rows of table `events`, without ``path``, in the order of the block.
     records
         The records of these rows.
@@ -56,20 +56,37 @@ class Decoded:
         Records of plain chunks that are left to the engines, whether asked for or not.
     plain
         For each chunk whether it is plain; nothing was read of the others.
-    counted
-        Records found in each plain chunk.
     """
 
-    events: pd.DataFrame
+    rows: Batch
     records: Records
     odd: Records
     plain: Mask
-    counted: Ints
 
     def numbers(self, block: Block, chunk: int) -> tuple[int, int]:
         """Return the first and last record number in a chunk's header."""
         place = (chunk << SHIFT) + _FIRST_NUMBER
         return int(block.u64[place]), int(block.u64[place + 8])
+
+
+class _Kept(threading.local):
+    """What this thread knows of templates: most logs have the same ones."""
+
+    memory = Memory()
+
+
+_KEPT: Final = _Kept()
+_MOST_TEMPLATES: Final = 4096
+
+
+def memory() -> Memory:
+    """Return what this thread knows of templates; it starts anew when that is too much.
+
+    It saves time and decides nothing: a definition is looked at byte by byte, whoever knows it.
+    """
+    if len(_KEPT.memory.definitions.templates) > _MOST_TEMPLATES:
+        _KEPT.memory = Memory()
+    return _KEPT.memory
 
 
 def decode(
@@ -89,29 +106,31 @@ def decode(
         Whether to make ``data``; else it is None in each row.
     """
     records, plain = plain_records(block)
-    counted = np.bincount(records.chunk, minlength=block.chunks)
     events = _events(block, memory, records)
-    odd = [events.take(events.odd).records]
-    events = events.take(~events.odd)
-    kind = _kinds(events)
-    keep = ~events.odd if wanted is None else _asked(kind, wanted) & ~events.odd
-    odd.append(events.take(events.odd).records)
-    kept = events if keep.all() else events.take(keep)
-    made = {name: _taken(column, keep) for name, column in kind.items()}
-    made |= _rest(kept)
-    data = np.full(len(kept.odd), None, object)
+    odd: list[Records] = []
+    events = _sorted_out(events, odd)
+    if wanted is not None:
+        events = _asked(events, wanted, odd)
+    columns = _columns(events)
+    data = np.full(len(events), None, object)
     if payload:
-        data = payloads(kept, memory.definitions, memory.recipes)
-    odd.append(kept.records.take(kept.odd))
-    good = ~kept.odd
-    made = {name: _taken(column, good) for name, column in made.items()}
+        data = payloads(events, memory.definitions, memory.recipes)
+    good = ~events.odd
+    rows = Batch(columns, data)
     return Decoded(
-        events=_frame(made, data[good]),
-        records=kept.records.take(good),
+        rows=rows if good.all() else rows.take(good),
+        records=_sorted_out(events, odd).records,
         odd=_joined(odd),
         plain=plain,
-        counted=counted,
     )
+
+
+def _sorted_out(events: Events, odd: list[Records]) -> Events:
+    """Return the events that are not odd, and note those that are."""
+    if not events.odd.any():
+        return events
+    odd.append(events.records.take(events.odd))
+    return events.take(~events.odd)
 
 
 def _events(block: Block, memory: Memory, records: Records) -> Events:
@@ -128,44 +147,35 @@ def _events(block: Block, memory: Memory, records: Records) -> Events:
     return Events(block, records, outer, memory.sources, odd)
 
 
-Columns = dict[str, Numbers | Texts]
-
-
-def _kinds(events: Events) -> dict[str, Any]:
-    return {
-        "channel": events.texts("channel"),
-        "provider": events.texts("provider"),
-        "event_id": events.numbers("event_id"),
-    }
-
-
-def _asked(kind: dict[str, Any], wanted: Wanted) -> Mask:
-    """Tell which events are asked for; each kind of event is asked about once."""
-    channel, provider, number = kind["channel"], kind["provider"], kind["event_id"]
+def _asked(events: Events, wanted: Wanted, odd: list[Records]) -> Events:
+    """Return the events that are asked for; the number is looked at first, it costs least."""
+    if wanted.event_ids is not None:
+        number = events.numbers("event_id")
+        events = events.take(events.odd | np.isin(number.whole, list(wanted.event_ids)))
+        events = _sorted_out(events, odd)
+    channel, provider = events.texts("channel"), events.texts("provider")
+    number = events.numbers("event_id")
     pairs = channel.codes * len(provider.texts) + provider.codes
-    ids = np.where(number.missing, -1, number.whole)
-    pair_codes, pair_values = pd.factorize(pairs)
-    id_codes, id_values = pd.factorize(ids)
-    codes, values = pd.factorize(pair_codes * max(len(id_values), 1) + id_codes)
+    pair_codes, _ = pd.factorize(pairs)
+    id_codes, _ = pd.factorize(np.where(number.missing, -1, number.whole))
+    codes, _values = pd.factorize(pair_codes * (len(id_codes) + 1) + id_codes)
+    _, firsts = np.unique(codes, return_index=True)
     asked = [
         wanted(
             {
-                "channel": channel.texts[pair_values[v // len(id_values)] // len(provider.texts)],
-                "provider": provider.texts[pair_values[v // len(id_values)] % len(provider.texts)],
-                "event_id": _known(int(id_values[v % len(id_values)])),
+                "channel": channel.texts[channel.codes[first]],
+                "provider": provider.texts[provider.codes[first]],
+                "event_id": None if number.missing[first] else int(number.whole[first]),
             }
         )
-        for v in values.tolist()
+        for first in firsts.tolist()
     ]
-    return np.array(asked, bool)[codes]
+    keep = np.array(asked, bool)[codes] | events.odd
+    return _sorted_out(events.take(keep), odd)
 
 
-def _known(event_id: int) -> int | None:
-    return None if event_id < 0 else event_id
-
-
-def _rest(events: Events) -> Columns:
-    """Make the other columns."""
+def _columns(events: Events) -> dict[str, Numbers | Texts]:
+    """Make all columns but ``data`` and ``path``."""
     record_id = events.numbers("record_id")
     number = events.records.number
     told = record_id.missing & (number < np.uint64(2**63))
@@ -179,53 +189,22 @@ def _rest(events: Events) -> Columns:
     }
 
 
-_TEXTS = ("host", "keywords", "user_id", "activity_id")
-_NUMBERS = ("version", "level", "task", "opcode", "process_id", "thread_id", "qualifiers")
-
-
-def _taken(column: Numbers | Texts, which: Mask) -> Numbers | Texts:
-    if which.all():
-        return column
-    if isinstance(column, Texts):
-        return Texts(column.codes[which], column.texts)
-    return Numbers(column.whole[which], column.missing[which])
+_TEXTS = ("channel", "provider", "host", "keywords", "user_id", "activity_id")
+_NUMBERS = (
+    "event_id",
+    "version",
+    "level",
+    "task",
+    "opcode",
+    "process_id",
+    "thread_id",
+    "qualifiers",
+)
 
 
 def _joined(parts: list[Records]) -> Records:
+    none = np.zeros(0, np.int64)
+    parts = [*parts, Records(none, none, none, none.view(np.uint64), none.view(np.uint64))]
     return Records(
         *(np.concatenate([getattr(p, f) for p in parts]) for f in Records.__dataclass_fields__)
     )
-
-
-def _frame(columns: Columns, data: np.ndarray) -> pd.DataFrame:
-    """Make rows of table `events`; ``path`` is left empty."""
-    made: dict[str, pd.Series[Any]] = {}
-    for name, (dtype, _) in schema.TABLES["events"].items():
-        column = columns.get(name)
-        if isinstance(column, Texts):
-            made[name] = _text_series(column)
-        elif isinstance(column, Numbers) and dtype == schema.TIME:
-            made[name] = _time_series(column)
-        elif isinstance(column, Numbers):
-            made[name] = pd.Series(pd.arrays.IntegerArray(column.whole, column.missing))
-        elif name == "data":
-            made[name] = pd.Series(data, dtype=object)
-        else:
-            made[name] = constant("", len(data))
-    return schema.check("events", pd.DataFrame(made))
-
-
-def _text_series(column: Texts) -> pd.Series[Any]:
-    texts = pa.array(column.texts, pa.large_string())
-    taken = texts.take(pa.array(column.codes))
-    return pd.Series(pd.array(taken, dtype=schema.TEXT))
-
-
-def constant(text: str, rows: int) -> pd.Series[Any]:
-    """Return a column of one text."""
-    return _text_series(Texts(np.zeros(rows, np.int64), [text]))
-
-
-def _time_series(column: Numbers) -> pd.Series[Any]:
-    ticks = np.where(column.missing, np.iinfo(np.int64).min, column.whole)
-    return pd.Series(ticks.view("datetime64[ns]")).dt.tz_localize("UTC")

@@ -349,7 +349,7 @@ def _zipped(
     return out
 
 
-def _lists(parts: list[list[Text]]) -> list[list[str]]:
+def _lists(parts: list[list[Any]]) -> list[list[str]]:
     """Make the list of texts of each event, given its parts, each for all events."""
     out = []
     for row in zip(*parts, strict=True):

@@ -14,7 +14,7 @@ stored as text) is spelled and then read as the other engines' text is.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -35,8 +35,10 @@ READ: Final[dict[str, Callable[[str], Any]]] = {
 }
 """How each column is read from text."""
 
-_SIZE: Final = np.array([layout.WHOLE_SIZE.get(kind, -1) for kind in range(256)], np.int64)
-_MASK: Final = np.array([2 ** (8 * max(size, 0)) - 1 for size in _SIZE.tolist()], np.uint64)
+_SIZES: Final = [layout.WHOLE_SIZE.get(kind, 0) for kind in range(256)]
+_USUAL: Final = np.array([kind << 16 | size or -1 for kind, size in enumerate(_SIZES)], np.int64)
+"""Size and type, as in a packed value, of a whole number of each type."""
+_MASK: Final = np.array([2 ** (8 * size) - 1 for size in _SIZES], np.uint64)
 _TICKS_FIRST: Final = np.uint64(-(-NS_FIRST // 100) + EPOCH_TICKS)
 _TICKS_LAST: Final = np.uint64(NS_LAST // 100 + EPOCH_TICKS)
 _MOST: Final = 2
@@ -58,41 +60,51 @@ class Texts:
     texts: list[str]
 
 
-@dataclass(eq=False)
-class Sources:
-    """Where each column of each template comes from; grows with the templates.
+class Turn(NamedTuple):
+    """Where a column is looked for first, or next; each array has an element for each template.
 
-    ``holes[column][turn][template]`` is the hole that is asked first or second, -1 for none;
-    ``constants`` the same for what the template itself says, None for nothing.
+    ``holes`` are the holes' numbers, -1 for none; ``constants`` what the templates say themselves,
+    None for nothing. ``asks`` and ``says`` tell whether there is any of these.
     """
 
-    usual: list[bool] = field(default_factory=list)
-    holes: dict[str, list[list[int]]] = field(
-        default_factory=lambda: {column: [[] for _ in range(_MOST)] for column in READ}
-    )
-    constants: dict[str, list[list[Any]]] = field(
-        default_factory=lambda: {column: [[] for _ in range(_MOST)] for column in READ}
-    )
+    holes: Ints
+    constants: np.ndarray
+    asks: bool
+    says: bool
 
-    def asks(self, column: str, turn: int) -> bool:
-        """Tell whether any template has a hole for a column in this turn."""
-        return max(self.holes[column][turn], default=-1) >= 0
+
+@dataclass(eq=False)
+class Sources:
+    """Where each column of each template comes from; grows with the templates."""
+
+    usual: list[bool] = field(default_factory=list)
+    turns: dict[str, list[Turn]] = field(default_factory=dict)
+    _found: list[dict[str, list[tuple[int, Any]]]] = field(default_factory=list)
 
     def learn(self, templates: list[Template]) -> None:
         """Work out the templates that are new."""
+        if self.turns and len(templates) == len(self.usual):
+            return
         for template in templates[len(self.usual) :]:
             try:
                 found = _sources(template.root)
             except Unusual:
                 found = {}
             self.usual.append(all(len(parts) <= _MOST for parts in found.values()) and bool(found))
-            for column in READ:
-                parts = found.get(column, [])
-                for turn in range(_MOST):
-                    part = parts[turn] if turn < len(parts) else None
-                    hole = part[0] if part is not None else -1
-                    self.holes[column][turn].append(hole)
-                    self.constants[column][turn].append(part[1] if part is not None else None)
+            self._found.append(found)
+        for column in READ:
+            self.turns[column] = [self._turn(column, number) for number in range(_MOST)]
+
+    def _turn(self, column: str, number: int) -> Turn:
+        none = (-1, None)
+        parts = [
+            found[column][number] if len(found.get(column, ())) > number else none
+            for found in self._found
+        ]
+        holes = np.array([hole for hole, _ in parts], np.int64)
+        constants = np.array([constant for _, constant in parts], object)
+        says = any(constant is not None for _, constant in parts)
+        return Turn(holes, constants, bool((holes >= 0).any()), says)
 
 
 def _sources(root: Node) -> dict[str, list[tuple[int, Any]]]:
@@ -136,6 +148,9 @@ class Events:
     sources: Sources
     odd: Mask
 
+    def __len__(self) -> int:
+        return len(self.odd)
+
     def take(self, which: np.ndarray) -> Events:
         """Return some of them: a mask or indexes."""
         records, parts = self.records.take(which), self.instances.take(which)
@@ -143,17 +158,18 @@ class Events:
 
     def numbers(self, column: str) -> Numbers:
         """Read a column of whole numbers."""
-        packed = self._given(column, 0)
-        values = unpacked(packed)
-        whole = (self.block.u64[values.place] & _MASK[values.kind]).view(np.int64)
-        plain = _SIZE[values.kind] == values.size
+        packed = self.instances.hole(self.sources.turns[column][0].holes)
+        described = packed & 0xFF_FFFF
+        kind = described >> 16
+        whole = (self.block.u64[packed >> 24] & _MASK[kind]).view(np.int64)
+        plain = described == _USUAL[kind]
         out = Numbers(whole, ~plain | (whole < 0))
         self._others(out, column, ~plain, packed)
         return out
 
     def times(self, column: str) -> Numbers:
         """Read a column of times, as ns since 1970, to 100 ns."""
-        packed = self._given(column, 0)
+        packed = self.instances.hole(self.sources.turns[column][0].holes)
         values = unpacked(packed)
         ticks = self.block.u64[values.place]
         plain = (values.kind == layout.FILETIME) & (values.size == 8)
@@ -167,14 +183,14 @@ class Events:
     def texts(self, column: str) -> Texts:
         """Read a column of texts."""
         known: dict[str, int] = {"": 0}
-        codes = np.zeros(len(self.odd), np.int64)
-        for turn in range(_MOST):
-            constants = self.sources.constants[column][turn]
-            told = np.array([known.setdefault(c, len(known)) if c else 0 for c in constants])
-            if told.any():
-                codes = np.where(codes == 0, told[self.instances.template], codes)
-            if self.sources.asks(column, turn):
-                packed = self._given(column, turn)
+        codes = np.zeros(len(self), np.int64)
+        for turn in self.sources.turns[column]:
+            if turn.says:
+                told = [known.setdefault(c, len(known)) if c else 0 for c in turn.constants]
+                found = np.array(told, np.int64)[self.instances.template]
+                codes = np.where(codes == 0, found, codes)
+            if turn.asks:
+                packed = self.instances.hole(turn.holes)
                 where = np.flatnonzero((codes == 0) & (packed & 0xFFFF > 0))
                 pool, inverse = spell(self.block, packed[where])
                 read = [_read(text, READ[column]) for text in pool]
@@ -183,33 +199,24 @@ class Events:
                 self._note(where, pool, inverse)
         return Texts(codes, list(known))
 
-    def _given(self, column: str, turn: int) -> Ints:
-        """Return the packed value that each event has for a column."""
-        return self.instances.hole(np.array(self.sources.holes[column][turn], np.int64))
-
     def _others(self, out: Numbers, column: str, which: Mask, packed: Ints) -> Ints:
         """Read what is not of a usual type from its text, and what comes from elsewhere.
 
         Returns the events that were read from a text.
         """
-        where = np.flatnonzero(which & (packed & 0xFFFF > 0) & (packed >> 16 & 0xFF > 0))
+        where = np.flatnonzero(which & (packed & 0xFFFF > 0) & (packed & 0xFF_0000 > 0))
         self._spelled(out, column, where, packed[where])
-        for turn in range(_MOST):
-            self._constants(out, column, turn)
-            if turn and self.sources.asks(column, turn):
+        for number, turn in enumerate(self.sources.turns[column]):
+            if turn.says:
+                constants = turn.constants[self.instances.template]
+                here = out.missing & np.array([c is not None for c in constants], bool)
+                out.whole[here] = constants[here].astype(np.int64)
+                out.missing[here] = False
+            if turn.asks and number:
                 more = np.flatnonzero(out.missing)
-                self._spelled(out, column, more, self._given(column, turn)[more])
+                self._spelled(out, column, more, self.instances.hole(turn.holes)[more])
                 where = np.append(where, more)
         return where
-
-    def _constants(self, out: Numbers, column: str, turn: int) -> None:
-        constants = self.sources.constants[column][turn]
-        if any(c is not None for c in constants):
-            here = np.array([c is not None for c in constants])[self.instances.template]
-            here &= out.missing
-            told = np.array([c or 0 for c in constants], np.int64)
-            out.whole[here] = told[self.instances.template[here]]
-            out.missing[here] = False
 
     def _spelled(self, out: Numbers, column: str, where: Ints, packed: Ints) -> None:
         """Read values of other types from their text."""
