@@ -21,17 +21,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from io import BytesIO
-from os import PathLike, fspath
+from io import BufferedIOBase, BytesIO
+from os import SEEK_END, PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from kitlib import schema
 from kitlib.errors import UsageError
 from kitlib.readers.base import Parsed, parsed
-from kitlib.readers.binxml.block import Block, blocks
+from kitlib.readers.binxml.block import BLOCK_CHUNKS, Block, blocks
 from kitlib.readers.binxml.columns import Decoded as Columns
 from kitlib.readers.binxml.columns import Memory, decode, memory
 from kitlib.readers.binxml.table import Batch, frame
@@ -159,7 +159,7 @@ def read_evtx_bytes(
 
 
 def read_evtx_stream(
-    stream: BinaryIO,
+    stream: BufferedIOBase,
     *,
     name: str,
     events: Events | None = None,
@@ -170,13 +170,23 @@ def read_evtx_stream(
     ways = _Ways(_decoders(engine), _wanted(events), payload)
     account = Account(name, stream.read(FILE_HEADER))
     if engine == "auto":
-        for block in blocks([(0, stream)]):
+        for block in blocks([(0, stream)], size=_chunks(stream)):
             _read_block(block, [account], ways)
     else:
         for found in walk(stream):
             _read_slot(found, account, ways)
     account.refuse()
     return account.table()
+
+
+def _chunks(stream: BufferedIOBase) -> int:
+    """Return how many chunks to take together: no more than there are, if that can be told."""
+    if not stream.seekable():
+        return BLOCK_CHUNKS
+    here = stream.tell()
+    left = stream.seek(0, SEEK_END) - here
+    stream.seek(here)
+    return min(max(1, -(-left // CHUNK)), BLOCK_CHUNKS)
 
 
 def read_evtx_many(
@@ -211,7 +221,7 @@ def read_evtx_many(
 
 def _opened(
     paths: Iterable[str | PathLike[str]], accounts: list[Account]
-) -> Iterator[tuple[int, BinaryIO]]:
+) -> Iterator[tuple[int, BufferedIOBase]]:
     """Yield file after file, at its first chunk, and open an account for each."""
     for number, path in enumerate(paths):
         file = Path(fspath(path))
@@ -249,7 +259,9 @@ def _read_block(block: Block, accounts: list[Account], ways: _Ways) -> None:
     """Read a block by columns, and with the engines what is left."""
     got = decode(block, ways.memory, wanted=ways.wanted, payload=ways.payload)
     files = np.array([place.file for place in block.places])
-    for file in np.unique(files).tolist():
+    here = np.unique(files).tolist()
+    table = None if len(here) == 1 else _together(got, files, accounts)
+    for file in here:
         account = accounts[file]
         chunks = np.flatnonzero(files == file)
         mine = slice(*np.searchsorted(got.records.chunk, [chunks[0], chunks[-1] + 1]).tolist())
@@ -257,9 +269,18 @@ def _read_block(block: Block, accounts: list[Account], ways: _Ways) -> None:
         late: list[tuple[int, Row]] = []
         for chunk in chunks.tolist():
             late += _read_rest(block, chunk, got, account, ways)
-        rows = got.rows if len(accounts) == 1 else got.rows.take(mine)
+        rows = got.rows if table is None else table.iloc[mine].reset_index(drop=True)
         places = got.records.start[mine]
-        account.add_rows(_merged(rows, places, late, payload=ways.payload) if late else rows)
+        if late:
+            rows = _merged(rows, places, late, payload=ways.payload)
+        account.add_rows(rows, named=table is not None and not late)
+
+
+def _together(got: Columns, files: np.ndarray, accounts: list[Account]) -> pd.DataFrame:
+    """Make one table of a block of several files: cheaper than one for each."""
+    first = int(files[0])
+    names = [account.name for account in accounts[first : int(files[-1]) + 1]]
+    return frame([got.rows.named(names, files[got.records.chunk] - first)])
 
 
 def _read_rest(
@@ -322,12 +343,13 @@ def _decode(
 
 
 def _merged(
-    rows: Batch, places: Ints, late: list[tuple[int, Row]], *, payload: bool
+    rows: pd.DataFrame | Batch, places: Ints, late: list[tuple[int, Row]], *, payload: bool
 ) -> pd.DataFrame:
     """Put rows that came later in their places."""
+    rows = frame([rows]) if isinstance(rows, Batch) else rows
     more = _frame([row for _, row in late], payload=payload)
     order = np.argsort(np.append(places, [place for place, _ in late]), kind="stable")
-    both = schema.concat("events", [frame([rows]), more])
+    both = schema.concat("events", [rows, more])
     return both.take(order).reset_index(drop=True)
 
 

@@ -51,6 +51,7 @@ class Account:
     _unsure: list[int] = field(default_factory=list)
     _rows: list[pd.DataFrame | Batch] = field(default_factory=list)
     _failed: str = ""
+    _named: bool = True
 
     def add_slot(self, slot: Slot, refused: list[Record]) -> None:
         """Note the next slot of the file, and the records of its chunk that no engine could read."""
@@ -65,10 +66,11 @@ class Account:
         """Note records, of a chunk that is sound, that no engine could read."""
         self._problems += _chunk_problems(chunk, refused)
 
-    def add_rows(self, rows: pd.DataFrame | Batch) -> None:
-        """Add rows of table `events`, the next of the file; ``path`` is set in the end."""
+    def add_rows(self, rows: pd.DataFrame | Batch, *, named: bool = False) -> None:
+        """Add rows of table `events`, the next of the file; `named` if their ``path`` is set."""
         if len(rows):
             self._rows.append(rows)
+            self._named &= named
 
     def fail(self, reason: str) -> None:
         """Note why nothing can be read of the file."""
@@ -103,7 +105,8 @@ class Account:
         """Return all rows, with table `problems` and the counts of ways in ``attrs``."""
         out = _stacked(self._rows)
         self._rows.clear()
-        out["path"] = constant(self.name, len(out))
+        if not self._named:
+            out["path"] = constant(self.name, len(out))
         problems = (*_file_problems(self.head, self._slots, self._unsure), *self._problems)
         if self._failed:
             problems = (_problem("", self._failed, None),)

@@ -28,7 +28,7 @@ from kitlib.readers.chunks import CHUNK, CHUNK_HEADER, CHUNK_MAGIC, RECORD_MAGIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from typing import BinaryIO
+    from io import BufferedIOBase
 
 Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]
@@ -43,7 +43,6 @@ SHIFT: Final = 16
 _MARK: Final = int.from_bytes(RECORD_MAGIC, "little")
 _HEAD: Final = struct.Struct("<8sQQ")
 _FREE: Final = 48
-_READ: Final = 1 << 20
 
 
 class Place(NamedTuple):
@@ -148,7 +147,9 @@ def unpacked(packed: Ints) -> Values:
     return Values(packed >> 24, packed & 0xFFFF, packed >> 16 & 0xFF)
 
 
-def blocks(streams: Iterable[tuple[int, BinaryIO]], *, size: int = BLOCK_CHUNKS) -> Iterator[Block]:
+def blocks(
+    streams: Iterable[tuple[int, BufferedIOBase]], *, size: int = BLOCK_CHUNKS
+) -> Iterator[Block]:
     """Read files, from behind their headers, as blocks.
 
     Parameters
@@ -179,16 +180,15 @@ def blocks(streams: Iterable[tuple[int, BinaryIO]], *, size: int = BLOCK_CHUNKS)
         yield _block(raw, places)
 
 
-def _fill(raw: bytearray, chunks: int, stream: BinaryIO, size: int) -> int:
+def _fill(raw: bytearray, chunks: int, stream: BufferedIOBase, size: int) -> int:
     """Read as much as there is room for behind the chunks that are there; return how much."""
-    begin, end, got = chunks * CHUNK, size * CHUNK, 0
+    begin = at = chunks * CHUNK
+    end = size * CHUNK
     with memoryview(raw) as view:
-        while begin + got < end and (data := stream.read(min(end - begin - got, _READ))):
-            view[begin + got : begin + got + len(data)] = data
-            got += len(data)
-    rest = -got % CHUNK
-    raw[begin + got : begin + got + rest] = bytes(rest)
-    return got
+        while at < end and (got := stream.readinto(view[at:end])):
+            at += got
+    raw[at : at + -at % CHUNK] = bytes(-at % CHUNK)
+    return at - begin
 
 
 def _block(raw: bytearray, places: list[Place]) -> Block:

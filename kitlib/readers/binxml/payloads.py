@@ -12,6 +12,8 @@ An inner instance inside an inner instance is left to the engines.
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -22,7 +24,7 @@ from kitlib.readers.binxml import layout
 from kitlib.readers.binxml.block import unpacked
 from kitlib.readers.binxml.instances import Instances, instances
 from kitlib.readers.binxml.templates import UNUSUAL, Hole, Node, Part, Template, Unusual
-from kitlib.readers.binxml.values import UNREADABLE, Text, spell
+from kitlib.readers.binxml.values import Text, spell
 from kitlib.readers.payload import Element, canonical, payload
 
 if TYPE_CHECKING:
@@ -107,7 +109,7 @@ class Recipes:
 
 def payloads(events: Events, definitions: Definitions, recipes: Recipes) -> np.ndarray:
     """Make the dicts of all events; those that cannot be made here are marked in ``events.odd``."""
-    if not len(events.odd):
+    if not len(events):
         return np.empty(0, object)
     recipes.learn(definitions.templates)
     inner = _inner(events, definitions, recipes)
@@ -115,16 +117,42 @@ def payloads(events: Events, definitions: Definitions, recipes: Recipes) -> np.n
     pairs = (shapes << 32) + inner.template - NOTHING
     found = _grouped(pairs, recipes, definitions.templates, events)
     places = [_places(recipe, group, events.instances, inner) for recipe, group in found]
-    pool, codes = _spelled(events, places)
-    unread = np.array([text is UNREADABLE for text in pool], bool)
-    out = np.empty(len(shapes), object)
-    for (recipe, group), values, code in zip(found, places, codes, strict=True):
-        good = ~unread[code].any(axis=1) if unread.any() else None
-        if good is None:
-            _fill(out, events, recipe, group, pool[code], values)
+    with _collector_at_rest():
+        return _dicts(events, found, places)
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Keep Python's garbage collector from looking through the process while dicts are made.
+
+    It starts after so many new objects, to find cycles. Hundreds of thousands of dicts of texts
+    make it start again and again (a fifth of the time of a reading, measured), and have no cycles.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _dicts(events: Events, found: list[tuple[Recipe, Ints]], places: list[Ints]) -> np.ndarray:
+    """Make the dicts of all groups of events, given the values of each."""
+    joined = np.concatenate([np.zeros(0, np.int64), *(p.ravel() for p in places)])
+    spelled = spell(events.block, joined)
+    all_good = not spelled.unread.any()
+    out = np.empty(len(events), object)
+    begin = 0
+    for (recipe, group), values in zip(found, places, strict=True):
+        code = spelled.codes[begin : begin + values.size].reshape(values.shape)
+        begin += values.size
+        if all_good:
+            _fill(out, events, recipe, group, spelled.pool[code], values)
         else:
+            good = ~spelled.unread[code].any(axis=1)
             events.odd[group[~good]] = True
-            _fill(out, events, recipe, group[good], pool[code[good]], values[good])
+            _fill(out, events, recipe, group[good], spelled.pool[code[good]], values[good])
     return out
 
 
@@ -291,14 +319,6 @@ def _places(recipe: Recipe, group: Ints, outer: Instances, inner: Instances) -> 
             holes = np.array([recipe.sources[i].hole for i in at])
             out[:, at] = holder.held[holder.first[group][:, None] + holes]
     return out
-
-
-def _spelled(events: Events, places: list[Ints]) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Spell all values together; return the texts, and for each group a matrix of codes."""
-    joined = np.concatenate([np.zeros(0, np.int64), *(p.ravel() for p in places)])
-    pool, codes = spell(events.block, joined)
-    parts = np.split(codes, np.cumsum([p.size for p in places])[:-1])
-    return pool, [part.reshape(p.shape) for part, p in zip(parts, places, strict=bool(places))]
 
 
 def _fill(out: np.ndarray, events: Events, recipe: Recipe, group: Ints, *parts: np.ndarray) -> None:

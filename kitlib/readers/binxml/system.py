@@ -21,7 +21,7 @@ import numpy as np
 from kitlib.readers.binxml import layout
 from kitlib.readers.binxml.block import unpacked
 from kitlib.readers.binxml.templates import Node, Part, Template, Unusual
-from kitlib.readers.binxml.values import UNREADABLE, spell
+from kitlib.readers.binxml.values import Spelled, spell
 from kitlib.readers.payload import EPOCH_TICKS, NS_FIRST, NS_LAST, SYSTEM_COLUMNS, exact
 
 if TYPE_CHECKING:
@@ -192,11 +192,11 @@ class Events:
             if turn.asks:
                 packed = self.instances.hole(turn.holes)
                 where = np.flatnonzero((codes == 0) & (packed & 0xFFFF > 0))
-                pool, inverse = spell(self.block, packed[where])
-                read = [_read(text, READ[column]) for text in pool]
+                spelled = spell(self.block, packed[where])
+                read = [_read(text, READ[column]) for text in spelled.pool]
                 made = [known.setdefault(r, len(known)) if r else 0 for r in read]
-                codes[where] = np.array(made, np.int64)[inverse]
-                self._note(where, pool, inverse)
+                codes[where] = np.array(made, np.int64)[spelled.codes]
+                self._note(where, spelled)
         return Texts(codes, list(known))
 
     def _others(self, out: Numbers, column: str, which: Mask, packed: Ints) -> Ints:
@@ -222,11 +222,11 @@ class Events:
         """Read values of other types from their text."""
         if not len(where):
             return
-        pool, inverse = spell(self.block, packed)
-        read = [_read(text, READ[column]) for text in pool]
-        out.whole[where] = np.array([r or 0 for r in read], np.int64)[inverse]
-        out.missing[where] = np.array([r is None for r in read])[inverse]
-        self._note(where, pool, inverse)
+        spelled = spell(self.block, packed)
+        read = [_read(text, READ[column]) for text in spelled.pool]
+        out.whole[where] = np.array([r or 0 for r in read], np.int64)[spelled.codes]
+        out.missing[where] = np.array([r is None for r in read])[spelled.codes]
+        self._note(where, spelled)
 
     def _exact(self, out: Numbers, event: int) -> None:
         """Take the record header's time where it is the same with more digits."""
@@ -234,10 +234,10 @@ class Events:
         told = exact(stated, int(self.records.ticks[event]))
         out.missing[event], out.whole[event] = told is None, told or 0
 
-    def _note(self, where: Ints, pool: np.ndarray, inverse: np.ndarray) -> None:
-        odd = np.array([text is UNREADABLE or isinstance(text, tuple) for text in pool], bool)
+    def _note(self, where: Ints, spelled: Spelled) -> None:
+        odd = spelled.unread | spelled.arrays
         if odd.any():
-            self.odd[where[odd[inverse]]] = True
+            self.odd[where[odd[spelled.codes]]] = True
 
 
 def _read(text: object, read: Callable[[str], Any]) -> Any:  # noqa: ANN401  # a column's value

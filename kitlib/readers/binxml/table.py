@@ -35,6 +35,10 @@ class Batch:
         columns = {name: taken(column, which) for name, column in self.columns.items()}
         return Batch(columns, self.data[which])
 
+    def named(self, names: Sequence[str], codes: np.ndarray) -> Batch:
+        """Return the rows with ``path``: the name of this number in each."""
+        return Batch({**self.columns, "path": Texts(codes, list(names))}, self.data)
+
 
 def taken(column: Numbers | Texts, which: np.ndarray | slice) -> Numbers | Texts:
     """Return some elements of a column."""
@@ -44,7 +48,7 @@ def taken(column: Numbers | Texts, which: np.ndarray | slice) -> Numbers | Texts
 
 
 def frame(batches: Sequence[Batch]) -> pd.DataFrame:
-    """Make a table `events` of batches; ``path`` is left empty.
+    """Make a table `events` of batches; columns that they do not have are empty.
 
     Parameters
     ----------
@@ -52,11 +56,11 @@ def frame(batches: Sequence[Batch]) -> pd.DataFrame:
         At least one.
     """
     data = np.concatenate([batch.data for batch in batches])
-    made: dict[str, pd.Series[Any]] = {}
+    made: dict[str, Any] = {}
     for name, (dtype, _) in schema.TABLES["events"].items():
         parts: list[Any] = [b.columns[name] for b in batches if name in b.columns]
         if name == "data":
-            made[name] = pd.Series(data, dtype=object)
+            made[name] = data
         elif not parts:
             made[name] = constant("", len(data))
         elif dtype == schema.TEXT:
@@ -64,18 +68,18 @@ def frame(batches: Sequence[Batch]) -> pd.DataFrame:
         elif dtype == schema.TIME:
             made[name] = _times(*_numbers(parts))
         else:
-            made[name] = pd.Series(pd.arrays.IntegerArray(*_numbers(parts)))
+            made[name] = pd.arrays.IntegerArray(*_numbers(parts))
     return schema.check("events", pd.DataFrame(made, copy=False))
 
 
-def constant(text: str, rows: int) -> pd.Series[Any]:
+def constant(text: str, rows: int) -> Any:  # noqa: ANN401  # an array of pandas
     """Return a column of one text."""
     return _texts([Texts(np.zeros(rows, np.int64), [text])])
 
 
-def _texts(parts: Sequence[Texts]) -> pd.Series[Any]:
+def _texts(parts: Sequence[Texts]) -> Any:  # noqa: ANN401  # as above
     chunks = [pa.array(p.texts, pa.large_string()).take(pa.array(p.codes)) for p in parts]
-    return pd.Series(pd.array(pa.chunked_array(chunks, pa.large_string()), dtype=schema.TEXT))
+    return pd.array(pa.chunked_array(chunks, pa.large_string()), dtype=schema.TEXT)
 
 
 def _numbers(parts: Sequence[Numbers]) -> tuple[np.ndarray, np.ndarray]:
@@ -84,6 +88,6 @@ def _numbers(parts: Sequence[Numbers]) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([p.whole for p in parts]), np.concatenate([p.missing for p in parts])
 
 
-def _times(whole: np.ndarray, missing: np.ndarray) -> pd.Series[Any]:
+def _times(whole: np.ndarray, missing: np.ndarray) -> Any:  # noqa: ANN401  # as above
     ticks = np.where(missing, np.iinfo(np.int64).min, whole)  # what datetime64 means by "no time"
-    return pd.Series(pd.DatetimeIndex(ticks.view("datetime64[ns]"), tz="UTC"))
+    return pd.DatetimeIndex(ticks.view("datetime64[ns]"), tz="UTC").array

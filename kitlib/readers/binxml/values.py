@@ -12,7 +12,9 @@ This file does not know what a value means or where in an event it goes.
 from __future__ import annotations
 
 import struct
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -24,57 +26,69 @@ from kitlib.readers.binxml.distinct import distinct
 from kitlib.readers.payload import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from kitlib.readers.binxml.block import Block, Ints, Values
+    from kitlib.readers.binxml.block import Block, Ints, Mask, Values
 
 Text = str | tuple[str, ...] | None
 Objects = NDArray[np.object_]
 
 
-class _Unreadable:
-    """Stands for a value whose bytes make no sense for its type."""
-
-
-UNREADABLE: Final = _Unreadable()
 _UNREADABLE = (struct.error, OverflowError, ValueError, IndexError)
 
 
-def spell(block: Block, packed: Ints) -> tuple[Objects, NDArray[np.intp]]:
-    """Spell out values, given as `instances.unpacked` has them.
+@dataclass(frozen=True, eq=False)
+class Spelled:
+    """Values as text.
 
-    Returns
-    -------
-    pool, codes
-        ``pool[codes]`` is the text of each value: text, tuple of texts, None, or `UNREADABLE`.
+    Attributes
+    ----------
+    pool
+        The texts: text, tuple of texts, or None.
+    codes
+        For each value the number of its text in the pool.
+    unread
+        For each text of the pool whether the value's bytes make no sense for its type.
+    arrays
+        For each text of the pool whether it is a tuple.
     """
+
+    pool: Objects
+    codes: NDArray[np.intp]
+    unread: Mask
+    arrays: Mask
+
+
+def spell(block: Block, packed: Ints) -> Spelled:
+    """Spell out values, given as `kitlib.readers.binxml.block.unpacked` has them."""
     values = unpacked(packed)
     values.size[values.kind == layout.NULL] = 0  # there may be stale bytes
     codes, firsts = distinct(block, values)
     few = values.take(firsts)
-    pool = np.empty(len(firsts), object)
+    pool = np.full(len(firsts), None, object)
+    unread = np.zeros(len(firsts), bool)
     for kind in np.flatnonzero(np.bincount(few.kind)).tolist():
         which = np.flatnonzero(few.kind == kind)
-        pool[which] = _spelled(kind, block, few.take(which))
-    return pool, codes
+        if kind != layout.NULL:
+            pool[which], bad = _texts(_SPELL.get(kind, _refuse), block, few.take(which))
+            unread[which[bad]] = True
+    return Spelled(pool, codes, unread, few.kind == layout.STRINGS)
 
 
-def _spelled(kind: int, block: Block, values: Values) -> Objects:
-    """Spell values of one type."""
-    out = np.empty(len(values.place), object)
-    out[:] = None
-    if kind != layout.NULL:
-        out[:] = list(_texts(_SPELL.get(kind, _refuse), block, values))
-    return out
-
-
-def _texts(how: Callable[[Any], Text], block: Block, values: Values) -> Iterator[object]:
-    raw = block.raw
-    for place, size in zip(values.place.tolist(), values.size.tolist(), strict=True):
-        try:
-            yield how(raw[place : place + size])
-        except _UNREADABLE:
-            yield UNREADABLE
+def _texts(how: Callable[[Any], Text], block: Block, values: Values) -> tuple[Objects, list[int]]:
+    """Spell values of one type; return also the numbers of those that are unreadable."""
+    raw, out, bad = block.raw, np.empty(len(values.place), object), []
+    ends = (values.place + values.size).tolist()
+    bounds = zip(values.place.tolist(), ends, strict=True)
+    try:
+        out[:] = [how(raw[start:end]) for start, end in bounds]
+    except _UNREADABLE:
+        for number, (start, end) in enumerate(zip(values.place.tolist(), ends, strict=True)):
+            try:
+                out[number] = how(raw[start:end])
+            except _UNREADABLE:
+                bad.append(number)
+    return out, bad
 
 
 # --- one value of each type -----------------------------------------------------------------
@@ -83,7 +97,9 @@ def _texts(how: Callable[[Any], Text], block: Block, values: Values) -> Iterator
 def _string(raw: bytes) -> str | None:
     if len(raw) % 2:
         raise ValueError("half a character")
-    return canonical(raw.decode("utf-16-le", "ignore").partition("\0")[0])
+    text = raw.decode("utf-16-le", "ignore")
+    end = text.find("\0")
+    return canonical(text if end < 0 else text[:end])
 
 
 def _strings(raw: bytes) -> tuple[str, ...]:
@@ -136,8 +152,17 @@ def _sid(raw: bytes) -> str:
 
 
 def _filetime(raw: bytes) -> str:
-    moment = _EPOCH + timedelta(microseconds=struct.unpack("<Q", raw)[0] // 10)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    (ticks,) = _U64.unpack(raw)
+    seconds, rest = divmod(ticks, _TICKS)
+    days, seconds = divmod(seconds, 86_400)
+    minutes, second = divmod(seconds, 60)
+    time = f"{minutes // 60:02}:{minutes % 60:02}:{second:02}"
+    return f"{_day(days)}T{time}.{rest // 10:06}Z"
+
+
+@lru_cache(maxsize=1024)
+def _day(days: int) -> str:
+    return (_EPOCH + timedelta(days=days)).isoformat()
 
 
 def _systemtime(raw: bytes) -> str:
@@ -163,7 +188,9 @@ def _real(kind: type[np.floating], least: int, most: int) -> Callable[[bytes], s
     return spelled
 
 
-_EPOCH: Final = datetime(1601, 1, 1, tzinfo=UTC)
+_EPOCH: Final = date(1601, 1, 1)
+_TICKS: Final = 10_000_000
+_U64: Final = struct.Struct("<Q")
 _BOOLEAN: Final = {0: "false", 1: "true"}
 _WINDOWS_1252: Final = [bytes([b]).decode("cp1252", "ignore") or chr(b) for b in range(256)]
 
