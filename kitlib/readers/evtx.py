@@ -34,6 +34,7 @@ from kitlib.readers.base import Parsed, parsed
 from kitlib.readers.binxml.block import BLOCK_CHUNKS, Block, blocks
 from kitlib.readers.binxml.columns import Decoded as Columns
 from kitlib.readers.binxml.columns import Memory, decode, memory
+from kitlib.readers.binxml.searching import Search, search
 from kitlib.readers.binxml.table import Batch, frame
 from kitlib.readers.chunks import (
     CHUNK,
@@ -167,7 +168,7 @@ def read_evtx_stream(
     payload: bool = True,
 ) -> pd.DataFrame:
     """Read an event log from a binary stream at its start; see `read_evtx_bytes`."""
-    ways = _Ways(_decoders(engine), _wanted(events), payload)
+    ways = _ways(engine, events, payload=payload)
     account = Account(name, stream.read(FILE_HEADER))
     if engine == "auto":
         for block in blocks([(0, stream)], size=_chunks(stream)):
@@ -207,7 +208,7 @@ def read_evtx_many(
         For each file, in this order, what `read_evtx` returns; for one that cannot be opened or
         is no event log, no rows, and the reason in its ``problems``.
     """
-    ways = _Ways(_decoders("auto"), _wanted(events), payload)
+    ways = _ways("auto", events, payload=payload)
     accounts: list[Account] = []
     done = 0
     for block in blocks(_opened(paths, accounts)):
@@ -243,7 +244,15 @@ class _Ways:
     decoders: tuple[Decoder, ...]
     wanted: Wanted | None
     payload: bool
+    search: Search | None
     memory: Memory = field(default_factory=memory)
+
+
+def _ways(engine: str, events: Events | None, *, payload: bool) -> _Ways:
+    decoders, wanted = ENGINES.get(engine), _wanted(events)
+    if decoders is None:
+        raise UsageError(f"no EVTX engine {engine!r}; there are: {', '.join(ENGINES)}")
+    return _Ways(decoders, wanted, payload, search(wanted))
 
 
 def _read_slot(found: Slot, account: Account, ways: _Ways) -> None:
@@ -257,7 +266,7 @@ def _read_slot(found: Slot, account: Account, ways: _Ways) -> None:
 
 def _read_block(block: Block, accounts: list[Account], ways: _Ways) -> None:
     """Read a block by columns, and with the engines what is left."""
-    got = decode(block, ways.memory, wanted=ways.wanted, payload=ways.payload)
+    got = decode(block, ways.memory, wanted=ways.wanted, search=ways.search, payload=ways.payload)
     files = np.array([place.file for place in block.places])
     here = np.unique(files).tolist()
     table = None if len(here) == 1 else _together(got, files, accounts)
@@ -315,13 +324,6 @@ def _wanted(events: Events | None) -> Wanted | None:
         raise UsageError(
             "events must be triples (channel, provider, event id), None in a place for any"
         ) from error
-
-
-def _decoders(engine: str) -> tuple[Decoder, ...]:
-    decoders = ENGINES.get(engine)
-    if decoders is None:
-        raise UsageError(f"no EVTX engine {engine!r}; there are: {', '.join(ENGINES)}")
-    return decoders
 
 
 def _decode(

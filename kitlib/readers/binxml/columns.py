@@ -27,6 +27,7 @@ from kitlib.readers.binxml.table import Batch
 from kitlib.readers.binxml.templates import UNUSUAL
 
 if TYPE_CHECKING:
+    from kitlib.readers.binxml.searching import Search
     from kitlib.readers.payload import Wanted
 
 
@@ -90,7 +91,12 @@ def memory() -> Memory:
 
 
 def decode(
-    block: Block, memory: Memory, *, wanted: Wanted | None = None, payload: bool = True
+    block: Block,
+    memory: Memory,
+    *,
+    wanted: Wanted | None = None,
+    search: Search | None = None,
+    payload: bool = True,
 ) -> Decoded:
     """Read a block by columns.
 
@@ -102,10 +108,15 @@ def decode(
         What is known of templates; it is added to.
     wanted
         Which events are asked for. Default: all.
+    search
+        Finds the chunks that may have them. Of the records of the others not even those that
+        cannot be read are told.
     payload
         Whether to make ``data``; else it is None in each row.
     """
     records, plain = plain_records(block)
+    if search is not None and (holders := search.holders(block)) is not None:
+        records = records.take(holders[records.chunk])
     events = _events(block, memory, records)
     odd: list[Records] = []
     events = _sorted_out(events, odd)
