@@ -19,7 +19,12 @@ EPOCH_2022 = 132_854_688_000_000_000
 """FILETIME of 2022-01-01."""
 STEP = 311_000_000
 """Ticks between two records: 31 seconds."""
-SOURCES = ("plaso/System.evtx", "rust/system.evtx", "rust/2-vss_7-System.evtx", "python-evtx/system.evtx")
+SOURCES = (
+    "plaso/System.evtx",
+    "rust/system.evtx",
+    "rust/2-vss_7-System.evtx",
+    "python-evtx/system.evtx",
+)
 
 
 def clean_chunks(logs, sources=SOURCES):
@@ -29,7 +34,9 @@ def clean_chunks(logs, sources=SOURCES):
         data = (Path(logs) / name).read_bytes()
         for start in range(HEADER, len(data) - CHUNK + 1, CHUNK):
             chunk = data[start : start + CHUNK]
-            if chunk[:8] == b"ElfChnk\0" and checksums(chunk) == struct.unpack_from("<I68xI", chunk, 52):
+            if chunk[:8] == b"ElfChnk\0" and checksums(chunk) == struct.unpack_from(
+                "<I68xI", chunk, 52
+            ):
                 found.append(chunk)
     return found
 
@@ -47,7 +54,9 @@ def renumbered(chunk, first, time):
     at, number = 512, first
     while at < free:
         size, old_id, old_time = struct.unpack_from("<IQQ", data, at + 4)
-        for place, old, new in zip(own_values(data, at), (old_time, old_id), (time, number), strict=True):
+        for place, old, new in zip(
+            own_values(data, at), (old_time, old_id), (time, number), strict=True
+        ):
             if struct.unpack_from("<Q", data, place) == (old,):
                 struct.pack_into("<Q", data, place, new)
         struct.pack_into("<QQ", data, at + 8, number, time)
@@ -80,7 +89,9 @@ def write_log(path, chunks, count, *, skip=0):
         )
         parts.append(data)
         first += records
-    head = struct.pack("<8sQQQIHHHH", b"ElfFile\0", 0, count - 1, first, 128, 1, 3, HEADER, count & 0xFFFF)
+    head = struct.pack(
+        "<8sQQQIHHHH", b"ElfFile\0", 0, count - 1, first, 128, 1, 3, HEADER, count & 0xFFFF
+    )
     head = head.ljust(120, b"\0")
     head += struct.pack("<II", 0, zlib.crc32(head))
     path.write_bytes(head.ljust(HEADER, b"\0") + b"".join(parts))
