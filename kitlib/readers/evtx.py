@@ -298,7 +298,7 @@ def _read_rest(
     """Read a chunk that is not plain, or the odd records of one that is; with their places."""
     place = block.places[number]
     start = number * CHUNK
-    odd = frozenset((got.odd.start[got.odd.chunk == number] - start).tolist())
+    odd = got.left.get(number, frozenset())
     if got.plain[number]:
         account.add_slot(Slot(place.number, "chunk", *got.numbers(block, number)), [])
         if not odd:
@@ -308,7 +308,7 @@ def _read_rest(
         account.add_slot(found, [])
         return []
     chunk = found.chunk
-    records = tuple(r for r in chunk.records if not got.plain[number] or r.offset in odd)
+    records = tuple(r for r in chunk.records if not got.plain[number] or start + r.offset in odd)
     rows, refused = _decode(chunk, records, account, ways)
     if got.plain[number]:
         account.add_refused(chunk, refused)

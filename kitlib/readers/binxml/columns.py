@@ -10,8 +10,10 @@ room does not cover.
 
 from __future__ import annotations
 
+import struct
 import threading
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -24,7 +26,6 @@ from kitlib.readers.binxml.layout import RECORD_BODY, RECORD_TAIL
 from kitlib.readers.binxml.payloads import Recipes, payloads
 from kitlib.readers.binxml.system import Events, Numbers, Sources, Texts
 from kitlib.readers.binxml.table import Batch
-from kitlib.readers.binxml.templates import UNUSUAL
 
 if TYPE_CHECKING:
     from kitlib.readers.binxml.searching import Search
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 
 _FIRST_NUMBER: Final = 8
+_NUMBERS_OF: Final = struct.Struct("<QQ")
 
 
 @dataclass(eq=False)
@@ -64,10 +66,16 @@ class Decoded:
     odd: Records
     plain: Mask
 
+    @cached_property
+    def left(self) -> dict[int, frozenset[int]]:
+        """The places of the records that are left to the engines, by chunk."""
+        chunks, starts = self.odd.chunk, self.odd.start
+        return {c: frozenset(starts[chunks == c].tolist()) for c in np.unique(chunks).tolist()}
+
     def numbers(self, block: Block, chunk: int) -> tuple[int, int]:
         """Return the first and last record number in a chunk's header."""
-        place = (chunk << SHIFT) + _FIRST_NUMBER
-        return int(block.u64[place]), int(block.u64[place + 8])
+        first, last = _NUMBERS_OF.unpack_from(block.raw, (chunk << SHIFT) + _FIRST_NUMBER)
+        return first, last
 
 
 class _Kept(threading.local):
@@ -77,7 +85,7 @@ class _Kept(threading.local):
 
 
 _KEPT: Final = _Kept()
-_MOST_TEMPLATES: Final = 4096
+_MOST_TEMPLATES: Final = 2048
 
 
 def memory() -> Memory:
@@ -153,8 +161,7 @@ def _events(block: Block, memory: Memory, records: Records) -> Events:
         end=records.end - RECORD_TAIL,
     )
     memory.sources.learn(memory.definitions.templates)
-    usual = np.array([*memory.sources.usual, False])  # UNUSUAL is the last one
-    odd = (outer.template == UNUSUAL) | ~usual[outer.template]
+    odd = ~memory.sources.usual[outer.template]  # UNUSUAL is -1, the last one
     return Events(block, records, outer, memory.sources, odd)
 
 

@@ -49,10 +49,14 @@ class Definitions:
     ----------
     templates
         What they define, by number.
+    holes
+        How many values each of them asks for; one more element stands for `UNUSUAL`.
     """
 
     templates: list[Template] = field(default_factory=list)
+    holes: Ints = field(default_factory=lambda: np.zeros(1, np.int64))
     _forms: list[_Form] = field(default_factory=list)
+    _template_of: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     _by_key: dict[bytes, list[int]] = field(default_factory=dict)
     _by_root: dict[Node, int] = field(default_factory=dict)
     _names: dict[bytes, int] = field(default_factory=dict)
@@ -71,6 +75,8 @@ class Definitions:
             `UNUSUAL` where there is no definition that is understood here.
         """
         out = np.full(len(places), UNUSUAL, np.int64)
+        if not len(places):
+            return out
         offset = places & (CHUNK - 1)
         room = CHUNK - layout.DEFINITION_BODY - offset
         size = block.u32[places + layout.DEFINITION_LENGTH].astype(np.int64)
@@ -81,8 +87,7 @@ class Definitions:
         for turn in range(MOST_FORMS):
             guess = self._guess(block, places[left], codes, keys, turn=turn)
             same = self._same(block, places[left] + layout.DEFINITION_BODY, guess)
-            numbers = np.array([*(form.template for form in self._forms), UNUSUAL], np.int64)
-            out[left[same]] = numbers[guess[same]]
+            out[left[same]] = self._template_of[guess[same]]
             left, codes = left[~same], codes[~same]
             if not len(left):
                 return out
@@ -153,7 +158,9 @@ class Definitions:
         number = self._by_root.setdefault(made.root, len(self.templates))
         if number == len(self.templates):
             self.templates.append(Template(number, made.root, made.holes))
+            self.holes = np.concatenate([self.holes[:-1], [made.holes, 0]])
         forms.append(len(self._forms))
+        self._template_of = np.append(self._template_of, number)
         self._forms.append(self._form(made, data[start : start + size], number))
         return number
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from kitlib.readers.binxml.block import Block, Ints
     from kitlib.readers.binxml.definitions import Definitions
-    from kitlib.readers.binxml.templates import Template
 
 
 NO_VALUE: Final = 0
@@ -88,15 +87,13 @@ def instances(block: Block, definitions: Definitions, *, start: Ints, end: Ints)
     table = at + layout.INSTANCE_SIZE
     own = np.flatnonzero(readable & (place == table))
     table[own] += layout.DEFINITION_BODY + block.u32[table[own] + layout.DEFINITION_LENGTH]
-    return _tables(block, template, np.minimum(table, end), end, definitions.templates)
+    return _tables(block, template, np.minimum(table, end), end, definitions.holes)
 
 
-def _tables(
-    block: Block, template: Ints, table: Ints, end: Ints, templates: list[Template]
-) -> Instances:
+def _tables(block: Block, template: Ints, table: Ints, end: Ints, holes: Ints) -> Instances:
     """Read the tables of values; an instance whose table does not fit becomes `UNUSUAL`."""
     count = block.u32[table].astype(np.int64)
-    needed = np.array([*(t.holes for t in templates), 0], np.int64)[template]
+    needed = holes[template]
     fits = (template != UNUSUAL) & (table + 4 + 4 * count <= end) & (count >= needed)
     count[~fits] = 0
     first = np.zeros(len(count), np.int64)

@@ -80,20 +80,25 @@ class Recipes:
     """The recipes made so far, and of each outer template its shape; grows with the templates."""
 
     shapes: list[Shape] = field(default_factory=list)
-    shape_of: list[int] = field(default_factory=list)
-    hole_of: list[int] = field(default_factory=list)
+    shape_of: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    hole_of: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     _numbers: dict[Shape, int] = field(default_factory=dict)
     _made: dict[tuple[int, int], Recipe | None] = field(default_factory=dict)
 
     def learn(self, templates: list[Template]) -> None:
         """Look at the templates that are new."""
-        for template in templates[len(self.shape_of) :]:
+        new = templates[len(self.shape_of) :]
+        numbers: list[int] = []
+        for template in new:
             shape = tuple(part for part in template.root.inside if not _is_system(part))
             number = self._numbers.setdefault(shape, len(self.shapes))
             if number == len(self.shapes):
                 self.shapes.append(shape)
-            self.shape_of.append(number)
-            self.hole_of.append(_inner_hole(shape))
+            numbers.append(number)
+        if new:
+            holes = [_inner_hole(self.shapes[number]) for number in numbers]
+            self.shape_of = np.append(self.shape_of, numbers)
+            self.hole_of = np.append(self.hole_of, holes)
 
     def recipe(self, shape: int, inner: int, templates: list[Template]) -> Recipe | None:
         """Return the recipe of a pair; None if it is left to the engines."""
@@ -113,7 +118,7 @@ def payloads(events: Events, definitions: Definitions, recipes: Recipes) -> np.n
         return np.empty(0, object)
     recipes.learn(definitions.templates)
     inner = _inner(events, definitions, recipes)
-    shapes = np.array(recipes.shape_of, np.int64)[events.instances.template]
+    shapes = recipes.shape_of[events.instances.template]
     pairs = (shapes << 32) + inner.template - NOTHING
     found = _grouped(pairs, recipes, definitions.templates, events)
     places = [_places(recipe, group, events.instances, inner) for recipe, group in found]
@@ -200,7 +205,7 @@ def _holes(parts: Shape) -> Iterator[int]:
 
 def _inner(events: Events, definitions: Definitions, recipes: Recipes) -> Instances:
     """Read the inner instances: template NOTHING where an event has none."""
-    packed = events.instances.hole(np.array(recipes.hole_of, np.int64))
+    packed = events.instances.hole(recipes.hole_of)
     values = unpacked(packed)
     there = values.kind == layout.BINXML
     events.odd |= there & (values.size == 0)

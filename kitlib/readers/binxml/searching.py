@@ -72,7 +72,7 @@ def search(wanted: Wanted | None) -> Search | None:
     providers = None if wanted is None else wanted.providers
     if providers is None or len(providers) > MOST_NAMES or not all(map(str.isascii, providers)):
         return None
-    return Search(tuple(_pattern(name) for name in sorted(providers)))
+    return Search(tuple(map(_pattern, sorted(providers))))
 
 
 def _pattern(name: str) -> re.Pattern[bytes]:

@@ -73,38 +73,53 @@ class Turn(NamedTuple):
     says: bool
 
 
+_NO_TURN: Final[Turn] = Turn(np.zeros(0, np.int64), np.zeros(0, object), asks=False, says=False)
+
+
 @dataclass(eq=False)
 class Sources:
-    """Where each column of each template comes from; grows with the templates."""
+    """Where each column of each template comes from; grows with the templates.
 
-    usual: list[bool] = field(default_factory=list)
-    turns: dict[str, list[Turn]] = field(default_factory=dict)
-    _found: list[dict[str, list[tuple[int, Any]]]] = field(default_factory=list)
+    ``usual`` tells of each template whether that is understood; False stands behind the last one.
+    """
+
+    usual: Mask = field(default_factory=lambda: np.zeros(1, bool))
+    turns: dict[str, list[Turn]] = field(
+        default_factory=lambda: {column: [_NO_TURN] * _MOST for column in READ}
+    )
 
     def learn(self, templates: list[Template]) -> None:
         """Work out the templates that are new."""
-        if self.turns and len(templates) == len(self.usual):
+        known = len(self.usual) - 1
+        if known == len(templates):
             return
-        for template in templates[len(self.usual) :]:
-            try:
-                found = _sources(template.root)
-            except Unusual:
-                found = {}
-            self.usual.append(all(len(parts) <= _MOST for parts in found.values()) and bool(found))
-            self._found.append(found)
-        for column in READ:
-            self.turns[column] = [self._turn(column, number) for number in range(_MOST)]
+        found = [_understood(template.root) for template in templates[known:]]
+        self.usual = np.concatenate([self.usual[:-1], [bool(f) for f in found], [False]])
+        for column, turns in self.turns.items():
+            parts = [f.get(column, ()) for f in found]
+            self.turns[column] = [_more(turn, parts, number) for number, turn in enumerate(turns)]
 
-    def _turn(self, column: str, number: int) -> Turn:
-        none = (-1, None)
-        parts = [
-            found[column][number] if len(found.get(column, ())) > number else none
-            for found in self._found
-        ]
-        holes = np.array([hole for hole, _ in parts], np.int64)
-        constants = np.array([constant for _, constant in parts], object)
-        says = any(constant is not None for _, constant in parts)
-        return Turn(holes, constants, bool((holes >= 0).any()), says)
+
+def _more(turn: Turn, parts: list[Any], number: int) -> Turn:
+    """Add to a turn what more templates say, each a list of sources."""
+    here = [part[number] if len(part) > number else (-1, None) for part in parts]
+    constants = np.empty(len(here), object)
+    constants[:] = [constant for _, constant in here]
+    return Turn(
+        np.append(turn.holes, [hole for hole, _ in here]),
+        np.append(turn.constants, constants),
+        asks=turn.asks or any(hole >= 0 for hole, _ in here),
+        says=turn.says or any(constant is not None for _, constant in here),
+    )
+
+
+def _understood(root: Node) -> dict[str, list[tuple[int, Any]]]:
+    """Return the sources of a template's columns; nothing if they are not to be read here."""
+    try:
+        found = _sources(root)
+    except Unusual:
+        return {}
+    return found if all(len(parts) <= _MOST for parts in found.values()) else {}
 
 
 def _sources(root: Node) -> dict[str, list[tuple[int, Any]]]:
@@ -186,8 +201,7 @@ class Events:
         codes = np.zeros(len(self), np.int64)
         for turn in self.sources.turns[column]:
             if turn.says:
-                told = [known.setdefault(c, len(known)) if c else 0 for c in turn.constants]
-                found = np.array(told, np.int64)[self.instances.template]
+                found = self._said(turn, known)
                 codes = np.where(codes == 0, found, codes)
             if turn.asks:
                 packed = self.instances.hole(turn.holes)
@@ -198,6 +212,16 @@ class Events:
                 codes[where] = np.array(made, np.int64)[spelled.codes]
                 self._note(where, spelled)
         return Texts(codes, list(known))
+
+    def _said(self, turn: Turn, known: dict[str, int]) -> Ints:
+        """Return the code of the text that each event's template says; 0 if it says none."""
+        template = self.instances.template
+        used = np.flatnonzero(np.bincount(template, minlength=len(turn.constants)))
+        told = np.zeros(len(turn.constants), np.int64)
+        for number, text in zip(used.tolist(), turn.constants[used].tolist(), strict=True):
+            told[number] = known.setdefault(text, len(known)) if text else 0
+        found: Ints = told[template]
+        return found
 
     def _others(self, out: Numbers, column: str, which: Mask, packed: Ints) -> Ints:
         """Read what is not of a usual type from its text, and what comes from elsewhere.
