@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kitlib import schema
 from kitlib.readers import engines
 from kitlib.readers.binxml import block as blocks_
 from kitlib.readers.binxml import columns, searching
@@ -22,7 +23,13 @@ from kitlib.readers.binxml.block import BLOCK_CHUNKS, Values, blocks, plain_reco
 from kitlib.readers.binxml.distinct import distinct
 from kitlib.readers.binxml.table import frame
 from kitlib.readers.chunks import CHUNK, read_chunk
-from kitlib.readers.evtx import read_evtx, read_evtx_bytes, read_evtx_many, read_evtx_stream
+from kitlib.readers.evtx import (
+    read_evtx,
+    read_evtx_bytes,
+    read_evtx_many,
+    read_evtx_parts,
+    read_evtx_stream,
+)
 from kitlib.readers.evtx_accounts import REFUSED
 from kitlib.readers.payload import Row, Wanted
 from kitlib.simulate import evtx as writer
@@ -420,6 +427,21 @@ def test_the_size_of_blocks_changes_nothing(real, size, monkeypatch):
     whole = read_evtx(path)
     monkeypatch.setattr("kitlib.readers.evtx.BLOCK_CHUNKS", size)
     pd.testing.assert_frame_equal(read_evtx(path), whole)
+
+
+def test_the_parts_of_a_file_are_the_whole(real, monkeypatch):
+    monkeypatch.setattr("kitlib.readers.evtx.BLOCK_CHUNKS", 3)
+    for name in ("rust/sample_with_a_bad_chunk_magic.evtx", "rust/system.evtx"):
+        whole = read_evtx(real[name])
+        with real[name].open("rb") as stream:
+            parts = list(read_evtx_parts(stream, name=str(real[name])))
+        assert len(parts) > 5
+        assert parts[-1].empty
+        pd.testing.assert_frame_equal(schema.concat("events", parts), whole)
+        problems = schema.concat("problems", [part.attrs["problems"] for part in parts])
+        want = whole.attrs["problems"]
+        assert sorted(map(str, problems.to_numpy())) == sorted(map(str, want.to_numpy()))
+        assert parts[-1].attrs["decoded"] == whole.attrs["decoded"]
 
 
 def test_many_files_give_what_each_gives(real, tmp_path):

@@ -180,6 +180,37 @@ def read_evtx_stream(
     return account.table()
 
 
+def read_evtx_parts(
+    stream: BufferedIOBase, *, name: str, events: Events | None = None, payload: bool = True
+) -> Iterator[pd.DataFrame]:
+    """Read an event log in parts, so that memory does not grow with the file.
+
+    Parameters
+    ----------
+    stream, name, events, payload
+        As for `read_evtx_stream`.
+
+    Yields
+    ------
+    pandas.DataFrame
+        For each 8 MiB of the file its rows, some ten thousand, with the ``problems`` found in it; at
+        last one without rows, with those of the file as a whole. Stacked they are what
+        `read_evtx_stream` returns, but for the order of the problems.
+
+    Raises
+    ------
+    FormatError
+        At the end, if nothing of an event log was in the stream.
+    """
+    ways = _ways("auto", events, payload=payload)
+    account = Account(name, stream.read(FILE_HEADER))
+    for block in blocks([(0, stream)], size=_chunks(stream)):
+        _read_block(block, [account], ways)
+        yield account.part()
+    account.refuse()
+    yield account.table()
+
+
 def _chunks(stream: BufferedIOBase) -> int:
     """Return how many chunks to take together: no more than there are, if that can be told."""
     if not stream.seekable():

@@ -20,7 +20,7 @@ from kitlib.readers.binxml.table import Batch, constant, frame
 from kitlib.readers.chunks import CHUNK, FILE_MAGIC, Chunk, Record, Slot, lost_slots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import pandas as pd
 
@@ -101,18 +101,28 @@ class Account:
                 f"{where}not a Windows event log: neither its mark nor a chunk was found"
             )
 
+    def part(self) -> pd.DataFrame:
+        """Return the rows and the problems since the last part; see `table`."""
+        return self._told(())
+
     def table(self) -> pd.DataFrame:
-        """Return all rows, with table `problems` and the counts of ways in ``attrs``."""
+        """Return all rows, with table `problems` and the counts of ways in ``attrs``.
+
+        After parts were taken, what has come since, and what only the whole file tells.
+        """
+        if self._failed:
+            return self._told((_problem("", self._failed, None),))
+        return self._told(_file_problems(self.head, self._slots, self._unsure))
+
+    def _told(self, first: Iterable[Problem]) -> pd.DataFrame:
         out = _stacked(self._rows)
-        self._rows.clear()
         if not self._named:
             out["path"] = constant(self.name, len(out))
-        problems = (*_file_problems(self.head, self._slots, self._unsure), *self._problems)
-        if self._failed:
-            problems = (_problem("", self._failed, None),)
-        found = [{"path": self.name, **problem} for problem in problems]
+        found = [{"path": self.name, **problem} for problem in (*first, *self._problems)]
         out.attrs["problems"] = Problems(schema.frame("problems", found))
         out.attrs["decoded"] = dict(self.decoded)
+        self._rows.clear()
+        self._problems.clear()
         return out
 
 
