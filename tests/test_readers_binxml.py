@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import random
 import struct
-import zlib
 from collections import Counter
 
 import naive_binxml
 import numpy as np
 import pandas as pd
 import pytest
+from evtx_logs import GUID, NOON, classic, log_of, named, resealed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,10 +33,8 @@ from kitlib.readers.evtx import (
 from kitlib.readers.evtx_accounts import REFUSED
 from kitlib.readers.payload import Row, Wanted
 from kitlib.simulate import evtx as writer
-from kitlib.simulate.evtx import Event, UserData, encode_log, truncate
+from kitlib.simulate.evtx import Event, UserData, truncate
 
-NOON = writer.ticks("2022-01-12T12:00:00.1234567Z")
-GUID = "{945A8954-C147-4ACD-923F-40C45405A658}"
 LEFT_TO_ENGINES = {
     "rust/E_ShadowCopy6_windows_system32_winevt_logs_Microsoft-Windows-CAPI2%4Operational.evtx": 459,
     "rust/E_Windows_system32_winevt_logs_Microsoft-Windows-CAPI2%4Operational.evtx": 340,
@@ -78,31 +76,6 @@ def as_cut(row, ticks):
     stated = row.time_created // 1000 * 1000
     header = (ticks - 116_444_736_000_000_000) * 100
     return row._replace(time_created=header if 0 <= header - stated < 1000 else stated)
-
-
-def log_of(*events, **options):
-    return encode_log(events, **{"channel": "Application", "computer": "PC01", **options})
-
-
-def named(**data):
-    return Event(provider="P", provider_guid=GUID, event_id=1, time=NOON, data=data)
-
-
-def classic(*strings, **options):
-    return Event(provider="RasClient", event_id=20227, time=NOON, data=strings, **options)
-
-
-def resealed(data):
-    """A log with checksums that fit whatever its chunks hold."""
-    out = bytearray(data)
-    for start in range(4096, len(out), CHUNK):
-        chunk = out[start : start + CHUNK]
-        (free,) = struct.unpack_from("<I", chunk, 48)
-        struct.pack_into("<I", out, start + 52, zlib.crc32(chunk[512:free]))
-        struct.pack_into("<I", chunk, 52, zlib.crc32(chunk[512:free]))
-        header = zlib.crc32(chunk[128:512], zlib.crc32(chunk[:120]))
-        struct.pack_into("<I", out, start + 124, header)
-    return bytes(out)
 
 
 # --- real logs -----------------------------------------------------------------------------

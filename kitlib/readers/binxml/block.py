@@ -40,6 +40,7 @@ PADDING: Final = 1024
 SHIFT: Final = 16
 """A chunk is 1 << SHIFT bytes."""
 
+_CHUNK_MARK: Final = np.uint64(int.from_bytes(CHUNK_MAGIC, "little"))
 _MARK: Final = int.from_bytes(RECORD_MAGIC, "little")
 _HEAD: Final = struct.Struct("<8sQQ")
 _FREE: Final = 48
@@ -222,21 +223,39 @@ def plain_records(block: Block) -> tuple[Records, Mask]:
     return found.take(plain[found.chunk]), plain
 
 
+def slack_records(block: Block) -> Records:
+    """Find what looks like records behind the free-space offset, or in a chunk without its mark.
+
+    They were overwritten in part, or deleted: whether they make sense is to be seen.
+    """
+    starts = np.arange(block.chunks, dtype=np.int64) << SHIFT
+    free = block.u32[starts + _FREE].astype(np.int64)
+    sound = (block.u64[starts] == _CHUNK_MARK) & (free >= CHUNK_HEADER) & (free <= CHUNK)
+    free[~sound] = CHUNK_HEADER
+    found = _whole(block, np.full(block.chunks, CHUNK, np.int64))
+    return found.take(found.start >= (starts + free)[found.chunk])
+
+
 def _candidates(block: Block) -> tuple[Records, Ints]:
-    """Return what looks like whole records (their size is repeated at their end), and free space."""
+    """Return what looks like whole records up to the free-space offsets, and these."""
+    starts = np.arange(block.chunks, dtype=np.int64) << SHIFT
+    free = np.minimum(block.u32[starts + _FREE].astype(np.int64), CHUNK)
+    return _whole(block, free), free
+
+
+def _whole(block: Block, until: Ints) -> Records:
+    """Return what looks like records whose size is repeated at their end, up to an offset a chunk."""
     aligned = np.frombuffer(block.raw, "<u4", block.chunks * CHUNK // 4)[::2]
     start = np.flatnonzero(aligned == _MARK).astype(np.int64) * 8
-    chunks = np.arange(block.chunks, dtype=np.int64)
-    free = np.minimum(block.u32[(chunks << SHIFT) + _FREE].astype(np.int64), CHUNK)
     chunk = start >> SHIFT
     size = block.u32[start + 4].astype(np.int64)
-    room = (chunk << SHIFT) + free[chunk] - start
+    room = (chunk << SHIFT) + until[chunk] - start
     whole = (size >= SMALLEST_RECORD) & (size <= room) & (start & (CHUNK - 1) >= CHUNK_HEADER)
     start, size = start[whole], size[whole]
     whole = block.u32[start + size - 4] == size
     start, size = start[whole], size[whole]
     numbers, ticks = block.u64[start + 8], block.u64[start + 16]
-    return Records(start >> SHIFT, start, start + size, numbers, ticks), free
+    return Records(start >> SHIFT, start, start + size, numbers, ticks)
 
 
 def _sound(block: Block, chunk: int, count: int, free: int) -> bool:

@@ -81,7 +81,8 @@ class Decoded:
 class _Kept(threading.local):
     """What this thread knows of templates: most logs have the same ones."""
 
-    memory = Memory()
+    def __init__(self) -> None:
+        self.memory = Memory()
 
 
 _KEPT: Final = _Kept()
@@ -125,7 +126,36 @@ def decode(
     records, plain = plain_records(block)
     if search is not None and (holders := search.holders(block)) is not None:
         records = records.take(holders[records.chunk])
-    events = _events(block, memory, records)
+    rows, events, odd = read_records(block, memory, records, wanted=wanted, payload=payload)
+    return Decoded(rows=rows, records=events.records, odd=_joined(odd), plain=plain)
+
+
+def read_records(  # noqa: PLR0913  # three have defaults, and are asked for by name
+    block: Block,
+    memory: Memory,
+    records: Records,
+    *,
+    wanted: Wanted | None = None,
+    payload: bool = True,
+    stale: bool = False,
+) -> tuple[Batch, Events, list[Records]]:
+    """Read records of a block by columns; see `decode`.
+
+    Parameters
+    ----------
+    block, memory, wanted, payload
+        As for `decode`.
+    records
+        Where they are.
+    stale
+        Whether the definitions that they name may be overwritten, see `instances.instances`.
+
+    Returns
+    -------
+    rows, events, odd
+        The rows, the events they are of, and the records that are left.
+    """
+    events = _events(block, memory, records, stale=stale)
     odd: list[Records] = []
     events = _sorted_out(events, odd)
     if wanted is not None:
@@ -133,15 +163,10 @@ def decode(
     columns = _columns(events)
     data = np.full(len(events), None, object)
     if payload:
-        data = payloads(events, memory.definitions, memory.recipes)
+        data = payloads(events, memory.definitions, memory.recipes, stale=stale)
     good = ~events.odd
     rows = Batch(columns, data)
-    return Decoded(
-        rows=rows if good.all() else rows.take(good),
-        records=_sorted_out(events, odd).records,
-        odd=_joined(odd),
-        plain=plain,
-    )
+    return rows if good.all() else rows.take(good), _sorted_out(events, odd), odd
 
 
 def _sorted_out(events: Events, odd: list[Records]) -> Events:
@@ -152,17 +177,18 @@ def _sorted_out(events: Events, odd: list[Records]) -> Events:
     return events.take(~events.odd)
 
 
-def _events(block: Block, memory: Memory, records: Records) -> Events:
+def _events(block: Block, memory: Memory, records: Records, *, stale: bool) -> Events:
     """Read the outer instances of records."""
     outer = instances(
         block,
         memory.definitions,
         start=records.start + RECORD_BODY,
         end=records.end - RECORD_TAIL,
+        stale=stale,
     )
     memory.sources.learn(memory.definitions.templates)
     odd = ~memory.sources.usual[outer.template]  # UNUSUAL is -1, the last one
-    return Events(block, records, outer, memory.sources, odd)
+    return Events(block, records, outer, memory.sources, odd, outer.lent.copy())
 
 
 def _asked(events: Events, wanted: Wanted, odd: list[Records]) -> Events:

@@ -58,6 +58,7 @@ class Definitions:
     _forms: list[_Form] = field(default_factory=list)
     _template_of: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     _by_key: dict[bytes, list[int]] = field(default_factory=dict)
+    _by_id: dict[int, set[int]] = field(default_factory=dict)
     _by_root: dict[Node, int] = field(default_factory=dict)
     _names: dict[bytes, int] = field(default_factory=dict)
 
@@ -93,6 +94,12 @@ class Definitions:
                 return out
         out[left] = [self._learn(block, place, []) for place in places[left].tolist()]
         return out
+
+    def lend(self, ids: np.ndarray) -> Ints:
+        """Return the one template of each id that is known; UNUSUAL if there is none or more."""
+        known = {number: found for number, found in self._by_id.items() if len(found) == 1}
+        told = [next(iter(known.get(number, (UNUSUAL,)))) for number in ids.tolist()]
+        return np.array(told, np.int64)
 
     def _guess(
         self, block: Block, places: Ints, codes: Ints, keys: list[bytes], *, turn: int
@@ -160,6 +167,7 @@ class Definitions:
             self.templates.append(Template(number, made.root, made.holes))
             self.holes = np.concatenate([self.holes[:-1], [made.holes, 0]])
         forms.append(len(self._forms))
+        self._by_id.setdefault(int(block.u32[place + layout.DEFINITION_GUID]), set()).add(number)
         self._template_of = np.append(self._template_of, number)
         self._forms.append(self._form(made, data[start : start + size], number))
         return number

@@ -42,6 +42,7 @@ FRAGMENT: Final = 0x0001_010F
 """``0f 01 01 00``, a fragment's header, as a number; an inner one is sometimes left out."""
 FRAGMENT_SIZE: Final = 4
 INSTANCE: Final = 0x0C
+INSTANCE_ID: Final = 2
 INSTANCE_DEFINITION: Final = 6
 """Where an instance names its definition's offset."""
 INSTANCE_SIZE: Final = 10

@@ -112,12 +112,14 @@ class Recipes:
         return self._made[shape, inner]
 
 
-def payloads(events: Events, definitions: Definitions, recipes: Recipes) -> np.ndarray:
+def payloads(
+    events: Events, definitions: Definitions, recipes: Recipes, *, stale: bool = False
+) -> np.ndarray:
     """Make the dicts of all events; those that cannot be made here are marked in ``events.odd``."""
     if not len(events):
         return np.empty(0, object)
     recipes.learn(definitions.templates)
-    inner = _inner(events, definitions, recipes)
+    inner = _inner(events, definitions, recipes, stale=stale)
     shapes = recipes.shape_of[events.instances.template]
     pairs = (shapes << 32) + inner.template - NOTHING
     found = _grouped(pairs, recipes, definitions.templates, events)
@@ -203,7 +205,7 @@ def _holes(parts: Shape) -> Iterator[int]:
         yield from _holes(part.inside)
 
 
-def _inner(events: Events, definitions: Definitions, recipes: Recipes) -> Instances:
+def _inner(events: Events, definitions: Definitions, recipes: Recipes, *, stale: bool) -> Instances:
     """Read the inner instances: template NOTHING where an event has none."""
     packed = events.instances.hole(recipes.hole_of)
     values = unpacked(packed)
@@ -211,7 +213,8 @@ def _inner(events: Events, definitions: Definitions, recipes: Recipes) -> Instan
     events.odd |= there & (values.size == 0)
     start = np.where(there, values.place, 0)
     end = np.where(there, start + values.size, 0)
-    inner = instances(events.block, definitions, start=start, end=end)
+    inner = instances(events.block, definitions, start=start, end=end, stale=stale)
+    events.lent |= there & inner.lent
     recipes.learn(definitions.templates)
     events.odd |= there & (inner.template == UNUSUAL)
     inner.template[~there] = NOTHING

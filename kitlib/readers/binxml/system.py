@@ -154,7 +154,8 @@ def _part(element: Node, attribute: str) -> Part:
 class Events:
     """Events of a block, one for each array element: where they stand and what is said of them.
 
-    ``odd`` marks those that turn out to be unreadable here; they are left to the engines.
+    ``odd`` marks those that turn out to be unreadable here; they are left to the engines. ``lent``
+    marks those of which a template was found elsewhere, see `instances.instances`.
     """
 
     block: Block
@@ -162,6 +163,7 @@ class Events:
     instances: Instances
     sources: Sources
     odd: Mask
+    lent: Mask
 
     def __len__(self) -> int:
         return len(self.odd)
@@ -169,7 +171,7 @@ class Events:
     def take(self, which: np.ndarray) -> Events:
         """Return some of them: a mask or indexes."""
         records, parts = self.records.take(which), self.instances.take(which)
-        return Events(self.block, records, parts, self.sources, self.odd[which])
+        return Events(self.block, records, parts, self.sources, self.odd[which], self.lent[which])
 
     def numbers(self, column: str) -> Numbers:
         """Read a column of whole numbers."""
