@@ -193,7 +193,7 @@ def read_evtx_parts(
     Yields
     ------
     pandas.DataFrame
-        For each 8 MiB of the file its rows, some ten thousand, with the ``problems`` found in it; at
+        For each 16 MiB of the file its rows, some ten thousand, with the ``problems`` found in it; at
         last one without rows, with those of the file as a whole. Stacked they are what
         `read_evtx_stream` returns, but for the order of the problems.
 

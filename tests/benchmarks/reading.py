@@ -151,7 +151,7 @@ def workload(folder, logs):
         write_log(paths["part"], chunks, PART)
         paths["small"].mkdir()
         for number in range(FILES):
-            write_log(paths["small"] / f"{number:03}.evtx", chunks, SMALL, skip=7 * number)
+            write_log(paths["small"] / f"{number:03}.evtx", chunks, SMALL, skip=13 * number)
     return paths
 
 

@@ -34,7 +34,7 @@ Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]
 Mask = NDArray[np.bool_]
 
-BLOCK_CHUNKS: Final = 128
+BLOCK_CHUNKS: Final = 256
 PADDING: Final = 1024
 """Zeros behind the last chunk, so that a gather at its end stays inside the array."""
 SHIFT: Final = 16

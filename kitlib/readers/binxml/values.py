@@ -12,6 +12,7 @@ This file does not know what a value means or where in an event it goes.
 from __future__ import annotations
 
 import struct
+from codecs import charmap_decode
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -70,36 +71,78 @@ def spell(block: Block, packed: Ints) -> Spelled:
     for kind in np.flatnonzero(np.bincount(few.kind)).tolist():
         which = np.flatnonzero(few.kind == kind)
         if kind != layout.NULL:
-            pool[which], bad = _texts(_SPELL.get(kind, _refuse), block, few.take(which))
+            texts, bad = _texts(kind, block, few.take(which))
+            pool[which] = np.fromiter(texts, object, len(texts))
             unread[which[bad]] = True
     return Spelled(pool, codes, unread, few.kind == layout.STRINGS)
 
 
-def _texts(how: Callable[[Any], Text], block: Block, values: Values) -> tuple[Objects, list[int]]:
+def _texts(kind: int, block: Block, values: Values) -> tuple[list[Text], list[int]]:
     """Spell values of one type; return also the numbers of those that are unreadable."""
-    raw, out, bad = block.raw, np.empty(len(values.place), object), []
+    if kind == layout.STRING:
+        return _with_gaps(_all_strings, block, values, values.size & 1 == 0)
+    if kind == layout.GUID:
+        return _with_gaps(_all_guids, block, values, values.size == 16)
+    how: Callable[[Any], Text] = _SPELL.get(kind, _refuse)
+    raw = block.raw
+    out: list[Text] = []
+    bad: list[int] = []
     ends = (values.place + values.size).tolist()
-    bounds = zip(values.place.tolist(), ends, strict=True)
-    try:
-        out[:] = [how(raw[start:end]) for start, end in bounds]
-    except _UNREADABLE:
-        for number, (start, end) in enumerate(zip(values.place.tolist(), ends, strict=True)):
-            try:
-                out[number] = how(raw[start:end])
-            except _UNREADABLE:
-                bad.append(number)
+    for number, (start, end) in enumerate(zip(values.place.tolist(), ends, strict=True)):
+        try:
+            out.append(how(raw[start:end]))
+        except _UNREADABLE:
+            out.append(None)
+            bad.append(number)
     return out, bad
 
 
+# --- many values of the most frequent types ----------------------------------------------------
+
+
+def _with_gaps(
+    how: Callable[[Block, Values], list[Text]], block: Block, values: Values, fits: Mask
+) -> tuple[list[Text], list[int]]:
+    """Spell the values whose size fits their type."""
+    if fits.all():
+        return how(block, values), []
+    out = np.full(len(fits), None, object)
+    texts = how(block, values.take(fits))
+    out[fits] = np.fromiter(texts, object, len(texts))
+    return out.tolist(), np.flatnonzero(~fits).tolist()
+
+
+def _all_strings(block: Block, values: Values) -> list[Text]:
+    """Spell texts. Most end with a NUL, hardly any has one inside, few could be a GUID or a number."""
+    ended = (values.size > 0) & (block.u16[values.place + values.size - 2] == 0)
+    size = values.size - 2 * ended
+    raw = block.raw
+    bounds = zip(values.place.tolist(), (values.place + size).tolist(), strict=True)
+    texts = [raw[start:end].decode("utf-16-le", "ignore") for start, end in bounds]
+    out = [(t if "\0" not in t else t[: t.index("\0")]) or None for t in texts]
+    special = np.isin(block.u32[values.place], _HEX_MARKS) | ((size >= 72) & (size <= 76))
+    for number in np.flatnonzero(special).tolist():
+        out[number] = canonical(out[number])
+    return list(out)
+
+
+def _all_guids(block: Block, values: Values) -> list[Text]:
+    """Spell GUIDs: their bytes in the order of reading, in hexadecimal, with dashes between."""
+    count = len(values.place)
+    rows = block.rows(values.place, 16).view(np.uint8).reshape(count, 16)[:, _GUID_ORDER]
+    out = np.full((count, 36), ord("-"), np.uint8)
+    out[:, _GUID_DIGITS] = _HEX_DIGITS[rows].reshape(count, 32)
+    text = out.tobytes().decode("ascii")
+    return [text[start : start + 36] for start in range(0, len(text), 36)]
+
+
+_HEX_MARKS: Final = np.frombuffer("0x0X".encode("utf-16-le"), "<u4")
+_HEX_DIGITS: Final = np.array([[*b"%02x" % byte] for byte in range(256)], np.uint8)
+_GUID_ORDER: Final = [3, 2, 1, 0, 5, 4, 7, 6, *range(8, 16)]
+_GUID_DIGITS: Final = [place for place in range(36) if place not in {8, 13, 18, 23}]
+
+
 # --- one value of each type -----------------------------------------------------------------
-
-
-def _string(raw: bytes) -> str | None:
-    if len(raw) % 2:
-        raise ValueError("half a character")
-    text = raw.decode("utf-16-le", "ignore")
-    end = text.find("\0")
-    return canonical(text if end < 0 else text[:end])
 
 
 def _strings(raw: bytes) -> tuple[str, ...]:
@@ -110,7 +153,7 @@ def _strings(raw: bytes) -> tuple[str, ...]:
 
 
 def _ansi(raw: bytes) -> str | None:
-    return canonical("".join([_WINDOWS_1252[byte] for byte in raw if byte]))
+    return canonical(charmap_decode(raw.replace(b"\0", b""), "strict", _WINDOWS_1252)[0])
 
 
 def _whole(layout_: str) -> Callable[[bytes], str]:
@@ -134,12 +177,6 @@ def _boolean(raw: bytes) -> str:
 
 def _binary(raw: bytes) -> str | None:
     return canonical(raw.hex().upper())
-
-
-def _guid(raw: bytes) -> str:
-    first, second, third, last = struct.unpack("<IHH8s", raw)
-    rest = last.hex()
-    return f"{first:08x}-{second:04x}-{third:04x}-{rest[:4]}-{rest[4:]}"
 
 
 def _sid(raw: bytes) -> str:
@@ -192,10 +229,11 @@ _EPOCH: Final = date(1601, 1, 1)
 _TICKS: Final = 10_000_000
 _U64: Final = struct.Struct("<Q")
 _BOOLEAN: Final = {0: "false", 1: "true"}
-_WINDOWS_1252: Final = [bytes([b]).decode("cp1252", "ignore") or chr(b) for b in range(256)]
+_WINDOWS_1252: Final = "".join(
+    bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in range(256)
+)
 
 _SPELL: Final[dict[int, Callable[[bytes], Text]]] = {
-    layout.STRING: _string,
     layout.ANSI: _ansi,
     layout.INT8: _whole("<b"),
     layout.INT16: _whole("<h"),
@@ -209,7 +247,6 @@ _SPELL: Final[dict[int, Callable[[bytes], Text]]] = {
     layout.DOUBLE: _real(np.float64, -4, 16),
     layout.BOOLEAN: _boolean,
     layout.BINARY: _binary,
-    layout.GUID: _guid,
     layout.SIZE: _size,
     layout.FILETIME: _filetime,
     layout.SYSTEMTIME: _systemtime,
