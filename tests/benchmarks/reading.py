@@ -26,6 +26,7 @@ import tempfile
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
@@ -41,13 +42,13 @@ from kitlib.readers.evtx import read_evtx, read_evtx_many
 BIG, PART, SMALL = 1600, 32, 16
 """Chunks of 64 KiB of the large log, of the part for slow peers, and of a small log."""
 FILES = 200
-FREQUENT = {7040, 44, 43, 19, 1}
-"""Of a System log a quarter is events that rules ask for; without these ids it is 3 %."""
+FREQUENT = {7040, 44, 43, 1}
+"""The ids that most events have of those that rules ask for."""
 ABSENT = [("Application", "RasClient", None)]
 TARGETS = {
     "kit: table with payload": (2.0, 1.3),
     "kit: System columns": (0.8, 0.5),
-    "kit: the rules' events, 3 %": (0.6, 0.4),
+    "kit: the rules' rarer events, 2 %": (0.6, 0.4),
     "kit: provider not there": (0.25, 0.15),
     "kit: 200 small files": (1.5, 1.0),
 }
@@ -93,15 +94,22 @@ def json_normalize(path):
 def libevtx(path):
     import pyevtx  # noqa: PLC0415  # not everybody has it
 
-    log = pyevtx.open(str(path))
-    return sum(1 for number in range(log.number_of_records) if log.get_record(number).xml_string)
+    log, read = pyevtx.open(str(path)), 0
+    for number in range(log.number_of_records):
+        with suppress(OSError):  # of what it cannot render
+            read += bool(log.get_record(number).xml_string)
+    return read
 
 
 def python_evtx(path):
     from Evtx.Evtx import Evtx  # noqa: PLC0415  # slow to import
 
+    read = 0
     with Evtx(str(path)) as log:
-        return sum(1 for record in log.records() if record.xml())
+        for record in log.records():
+            with suppress(Exception):  # it has many ways to say that it cannot render a record
+                read += bool(record.xml())
+    return read
 
 
 def rare():
@@ -120,8 +128,8 @@ WAYS = {
     "R": (iterate, "big"),
     "kit: table with payload": (lambda path: len(read_evtx(path)), "big"),
     "kit: System columns": (lambda path: len(read_evtx(path, payload=False)), "big"),
-    "kit: the rules' events, 27 %": (lambda path: len(read_evtx(path, events=wanted())), "big"),
-    "kit: the rules' events, 3 %": (lambda path: len(read_evtx(path, events=rare())), "big"),
+    "kit: all the rules' events, 9 %": (lambda path: len(read_evtx(path, events=wanted())), "big"),
+    "kit: the rules' rarer events, 2 %": (lambda path: len(read_evtx(path, events=rare())), "big"),
     "kit: provider not there": (lambda path: len(read_evtx(path, events=ABSENT)), "big"),
     "evtx + orjson rows": (orjson_rows, "big"),
     "R, 200 files": (iterate_many, "small"),
