@@ -49,8 +49,6 @@ INSTANCE_SIZE: Final = 10
 DEFINITION_GUID: Final = 4
 DEFINITION_LENGTH: Final = 20
 DEFINITION_BODY: Final = 24
-MOST_VALUES: Final = 4096
-"""More values than this are not believed: a chunk has room for few more descriptors."""
 NAME_LENGTH: Final = 6
 NAME_TEXT: Final = 8
 
