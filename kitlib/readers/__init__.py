@@ -39,8 +39,7 @@ __all__ = [
 
 
 def _read_evtx(data: bytes) -> Parsed:
-    events = evtx.read_evtx_bytes(data, name="")
-    return parsed(events=events, problems=events.attrs.pop("problems"))
+    return evtx.read(data)
 
 
 READERS: Final[tuple[Reader, ...]] = (

@@ -25,10 +25,11 @@ import struct
 import zlib
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from io import BufferedIOBase
 
 CHUNK: Final = 65_536
 FILE_HEADER: Final = 4_096
@@ -103,7 +104,7 @@ class Slot:
     chunk: Chunk | None = None
 
 
-def walk(stream: BinaryIO) -> Iterator[Slot]:
+def walk(stream: BufferedIOBase) -> Iterator[Slot]:
     """Yield each slot of a file, with its chunk if one can be read, in the order of the file.
 
     Parameters
@@ -114,11 +115,12 @@ def walk(stream: BinaryIO) -> Iterator[Slot]:
     number = 0
     while block := stream.read(CHUNK * BLOCK_CHUNKS):
         for start in range(0, len(block), CHUNK):
-            yield _slot(number, block[start : start + CHUNK])
+            yield slot(number, block[start : start + CHUNK])
             number += 1
 
 
-def _slot(number: int, data: bytes) -> Slot:
+def slot(number: int, data: bytes) -> Slot:
+    """Say what stands in a slot of the file, given the bytes that the file has of it."""
     if not data.strip(b"\0"):
         return Slot(number, "empty")
     chunk = read_chunk(data, number=number)

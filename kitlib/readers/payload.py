@@ -40,15 +40,15 @@ Value = str | list[Any] | dict[str, Any] | None
 
 EPOCH_TICKS: Final = 116_444_736_000_000_000
 """FILETIME (100 ns since 1601) of 1970-01-01."""
-NEAR_TICKS: Final = 100
-"""Engines round times to microseconds: nearer than 10 us, the record header's tick is the time."""
+CUT: Final = 1_000
+"""Engines cut times to microseconds: of the record header's time, cut the same way, it is the time."""
 
 _GUID = re.compile(r"\{?([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\}?")
 _HEX = re.compile(r"0[xX][0-9a-fA-F]+")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?\d*(?:Z|\+00:00)?")
 _NO_GUID: Final = "00000000-0000-0000-0000-000000000000"
-_NS_FIRST: Final = -(2**63) + 1
-_NS_LAST: Final = 2**63 - 1
+NS_FIRST: Final = -(2**63) + 1
+NS_LAST: Final = 2**63 - 1
 
 
 @dataclass(slots=True)
@@ -100,6 +100,18 @@ class Wanted:
 
         self._known: dict[tuple[str, str, int | None], bool] = {}
 
+    @property
+    def event_ids(self) -> frozenset[int] | None:
+        """The event ids asked for; None if any may be."""
+        ids = [event_id for _, _, event_id in self._keys]
+        return None if None in ids else frozenset(i for i in ids if i is not None)
+
+    @property
+    def providers(self) -> frozenset[str] | None:
+        """The providers asked for, in lower case; None if any may be."""
+        names = [provider for _, provider, _ in self._keys]
+        return frozenset(filter(None, names)) if all(names) else None
+
     def __call__(self, fields: Mapping[str, Any]) -> bool:
         """Tell whether an event with these columns is asked for; case does not count."""
         kind = (fields.get("channel", ""), fields.get("provider", ""), fields.get("event_id"))
@@ -149,7 +161,7 @@ def columns(elements: Iterable[Element]) -> dict[str, Any]:
     """
     out: dict[str, Any] = {}
     for element in elements:
-        for attribute, column, read in _COLUMNS.get(element.name, ()):
+        for attribute, column, read in SYSTEM_COLUMNS.get(element.name, ()):
             text = element.attributes.get(attribute) if attribute else element.text
             value = read(text.strip()) if text else None
             if value is not None and value != "":
@@ -160,14 +172,15 @@ def columns(elements: Iterable[Element]) -> dict[str, Any]:
 def exact(stated: int | None, ticks: int) -> int | None:
     """Return TimeCreated (ns since 1970) to 100 ns; None if it was absent or no time.
 
-    Where the record header's time agrees to `NEAR_TICKS`, it is the same instant written with
-    more digits, and is taken: the engines cut or round TimeCreated to microseconds.
+    Where the record header's time begins with the same digits, it is the same instant, and is
+    taken: the engines cut TimeCreated to microseconds. (In some logs the header's time is some
+    microseconds later: written is not created.)
     """
     if stated is None:
         return None
     header = (ticks - EPOCH_TICKS) * 100
-    chosen = header if abs(header - stated) < NEAR_TICKS * 100 else stated
-    return chosen if _NS_FIRST <= chosen <= _NS_LAST else None
+    chosen = header if 0 <= header - stated < CUT else stated
+    return chosen if NS_FIRST <= chosen <= NS_LAST else None
 
 
 def nanoseconds(text: str) -> int | None:
@@ -208,7 +221,7 @@ def guid(text: str) -> str:
     return "" if value == _NO_GUID else value
 
 
-_COLUMNS: Final[dict[str, tuple[tuple[str, str, Callable[[str], Any]], ...]]] = {
+SYSTEM_COLUMNS: Final[dict[str, tuple[tuple[str, str, Callable[[str], Any]], ...]]] = {
     "Provider": (("Name", "provider", intern), ("EventSourceName", "provider", intern)),
     "EventID": (("", "event_id", whole), ("Qualifiers", "qualifiers", whole)),
     "Version": (("", "version", whole),),
