@@ -53,6 +53,14 @@ def test_dose_is_counted_until_hosts_are_freed():
     assert "6 hosts with 50% to 100% of it fail 100%" in check.text
 
 
+def test_dose_says_nothing_where_hosts_were_freed_before_anybody_tried_with_it():
+    rows = [(f"H{h}", d, False) for h in range(4) for d in (0, 6, 7)]
+    spans = [("H0", 1, 3), ("H1", 1, 3), ("H2", 6, None), ("H3", None, -5)]
+    check = legs.dose(drawn(rows, spans))
+    assert check.passed is None
+    assert "freed of it before anybody tried" in check.text
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_dose_equals_spearman_over_all_orders_of_the_hosts(seed):
     scene = noise(seed, hosts=6, starts=(3, 4, 5, 7))

@@ -53,6 +53,8 @@ def dose(scene: Scene, *, groups: Mapping[str, frozenset[str]] | None = None) ->
     if not scene.mask.any() or units is None:
         return Check(name, None, "nobody tried with the change in effect")
     window = _rollout(scene)
+    if not window.any():
+        return Check(name, None, "hosts were freed of it before anybody tried with it in effect")
     on, failing, known = _shares(scene, units, window)
     kinds = np.unique(on, return_inverse=True)[1].reshape(-1)
     what = "hosts" if groups is None else "groups of hosts"
