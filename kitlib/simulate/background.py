@@ -1,7 +1,8 @@
 """The noise of an ordinary day: what a log is full of while nothing happens.
 
 Daily definition updates and Store apps are changes too, on every host, every day: an analysis that
-blames "the newest change" meets them. Services start and stop, clocks are corrected by less than a
+blames "the newest change" meets them. So is what Group Policy brings, on all hosts of a domain on
+the same day. Services start and stop, clocks are corrected by less than a
 millisecond, laptops sleep. All of it follows from the host's own streams.
 """
 
@@ -129,6 +130,8 @@ def _all(world: World, host: HostWorld) -> Iterator[Note]:
         dice = host.dice(f"day {day.date().isoformat()}")
         yield from _system_day(world, host, day, dice)
         yield from _application_day(world, host, day, dice)
+    if world.scenario.office.group_policy:
+        yield from policy_notes(world, host)
     for start, end in host.presence.sleeps:
         yield from _sleep(start, end, host.dice(f"sleep {start.isoformat()}"))
     for start, _ in host.presence.shifts:
@@ -140,11 +143,12 @@ def _all(world: World, host: HostWorld) -> Iterator[Note]:
 def policy_notes(world: World, host: HostWorld) -> Iterator[Note]:
     """Yield the refreshes of Group Policy: most find nothing new, now and then all hosts do.
 
-    Not part of `background_notes`: an office without a domain has none of them, and worlds written
-    before they were known stay as they are.
+    Only an office that states ``group_policy`` has them. News is a change that every host gets on
+    the same day, and it is never guilty.
     """
     dice = host.dice("policy")
-    news = [day for day in _days(world) if Dice(0, "policy", day.isoformat()).happens(0.07)]
+    days = _days(world)
+    news = [day for day in days if Dice(world.seed, "policy", day.isoformat()).happens(0.07)]
     fresh = [world.window.utc(day) + timedelta(hours=9) for day in news]
     time, met = world.start + dice.pause(300, 7000), world.start
     while time < world.end:

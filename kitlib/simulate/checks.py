@@ -7,6 +7,7 @@ Each function raises `ScenarioError` for the first thing it finds. Nothing is ch
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from fnmatch import fnmatchcase
@@ -36,7 +37,7 @@ from kitlib.simulate.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from kitlib.simulate.vocabulary import Act, Defect, Fault, Host, Scenario, Verdict
+    from kitlib.simulate.vocabulary import Act, Defect, Fault, Habits, Host, Scenario, Verdict
 
 NAME: Final = re.compile(r"[A-Za-z0-9-]{1,15}")
 """A NetBIOS name, as far as a simulated host needs one."""
@@ -149,6 +150,7 @@ def _check_host(scenario: Scenario, host: Host, where: str) -> None:
     numbers = [revision.number for revision in scenario.branch(host.branch).revisions]
     _one_of(host.revision, numbers, f"{where}: revision")
     _one_of(host.habits.power, POWER, f"{where}: habits: power")
+    _check_habits(host.habits, f"{where}: habits")
     for dump in host.dumps:
         _one_of(dump, DUMPS, f"{where}: dumps")
     for log, dialect in host.exports.items():
@@ -157,6 +159,18 @@ def _check_host(scenario: Scenario, host: Host, where: str) -> None:
     _one_of(host.handed, HANDED, f"{where}: handed")
     for index, act in enumerate(host.acts, 1):
         _check_act(scenario, host, act, f"{where}: act {index}", numbers)
+
+
+def _check_habits(habits: Habits, where: str) -> None:
+    """Raise if what is drawn for each host could be no rate, or has no logarithm."""
+    for name, span, most in (
+        ("sessions_between", habits.sessions_between, math.inf),
+        ("baseline_between", habits.baseline_between, 1.0),
+    ):
+        _ordered(span, f"{where}: {name}")
+        if span and not (span[0] > 0 and span[1] < most):
+            limit = " and below 1" if most == 1 else ""
+            raise ScenarioError(f"{where}: {name}: both values must be above 0{limit}")
 
 
 def _check_size(scenario: Scenario, host: Host, where: str) -> None:

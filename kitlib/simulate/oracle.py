@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 OVERFLOW: Final = 700.0
 SURE: Final = 0.95
-"""Confidence from which a host counts as confirmed to work."""
+"""Confidence from which a host counts as confirmed to work.
+
+The contract leaves "the stated confidence" open. This is what the kit states too, on purpose: with
+another one the two would mean different things by the same word. The confidence itself is exact (a
+product of known rates, no simulation), and moves in steps: with half of the tries failing, four
+successes give 0.94 and five 0.97. Who does not know the rates cannot always tell such hosts apart;
+``oracle_confidence`` in the truth shows which they are.
+"""
 
 
 def confidence_works(tries: Iterable[Attempt], habits: Habits, fault: Fault) -> float:

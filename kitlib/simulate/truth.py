@@ -19,18 +19,46 @@ Keys of the document
     by what happened instead), ``visible_…`` the same as far as the evidence still shows the
     outcome. ``exposure`` lists [from, to] of the guilty change in effect (to is null at the end),
     ``sessions_lost`` the sessions the host's user would have begun while the fault was active (the
-    mean over 40 lives without it) less those that came up nevertheless, ``onset`` the first
-    visible failure of that kind, ``cured_at`` the end of the last broken span, ``recovered_at`` the
-    first visible success after it. An agent's dials (faults of kind 'logged') are attempts and
-    ``other_failures``, never ``failures``: nobody loses anything by them. A family of worlds also
-    has ``oracle_confidence`` (see `kitlib.simulate.oracle`; null where no cure follows failures). ``user_hours_lost`` are the hours of the
-    user's working time (his shifts, without days away) between the first such failure, seen or
-    not, and `recovered_at` (or the end) during which the fault was active on his host.
+    mean over lives without it, good to 2 to 4 % of a host) less those that came up nevertheless,
+    ``onset`` the first visible failure of that kind, ``cured_at`` the end of the last broken span,
+    ``recovered_at`` the first visible success after it. An agent's dials (faults of kind 'logged')
+    are attempts and ``other_failures``, never ``failures``: nobody loses anything by them. A family
+    of worlds also has ``oracle_confidence`` (see `kitlib.simulate.oracle`; null where no cure
+    follows failures). ``user_hours_lost`` are the hours of the user's working time (his shifts,
+    without days away) between the first such failure, seen or not, and `recovered_at` (or the end)
+    during which the fault was active on his host: of a fault that breaks few tries as well, though
+    he works through most of these hours.
 ``impact``
     Sums over the hosts whose failures the evidence shows.
 ``defects``
     What is wrong with the evidence: file, kind, records lost, their ids. Where nothing is lost but
     something is said wrongly (a clock, a dump), ``at`` and ``minutes`` instead, and no file.
+
+States of hosts
+---------------
+The words are the contract's; here is what they mean in a world of which everything is known. First
+the *time that matters* to a host: when the guilty change was in effect on it; else, when a main
+fault was active on it; else, when one was active on any host; in a world without any, the window.
+
+``no_data``
+    The user tried in the time that matters, and of none of these tries the outcome is kept. Or he
+    did not try, and the log reaches over half of that time or less (by the clock; records lost from
+    its middle or its end do not count here): the silence of the rest says nothing. So in a world in
+    which no change is guilty a log that begins after the outage is `no_data`, as one that begins
+    after the change is where a change is guilty.
+``not_affected``
+    The log could have shown it, in this sense, and no failure of a main fault is visible.
+``pending_reboot``, ``still_failing``
+    Such a failure is visible, and the fault is active to the end, with or without a change to a
+    higher revision that waits for its restart.
+``unconfirmed``
+    The fault is over and no success since is visible; or, where a change is guilty or every host
+    has a spell of its own, who knew the simulator's rates would not be sure from the host's tries
+    since (`kitlib.simulate.oracle`). That an outage of many is over all of them show together:
+    there one success is enough.
+``recovered``, ``workaround_only``
+    The fault is over and that can be seen, by a build that contains the fix or where no change is
+    guilty; by anything else.
 """
 
 from __future__ import annotations
@@ -55,6 +83,8 @@ FALSE: Final = ("clock", "stale_dump", "wrong_dump")
 """Defects that lose nothing and say something wrong."""
 BLAMELESS: Final = ("not_supported", "insufficient")
 """Verdicts that name no change (contract)."""
+MOST: Final = 0.5
+"""A log without a try tells that there was none if it covers more than this of what matters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +97,10 @@ class Story:
     seen: tuple[Attempt, ...]
     broken: tuple[Attempt, ...]
     broken_seen: tuple[Attempt, ...]
-    covered: bool
+    matters: tuple[Span, ...]
+    """The time in which the log must tell (see the head of this file)."""
+    covered: float
+    """Share of that time which the kept log of the tries covers."""
     agents: frozenset[str]
     """Names of faults whose dials are an agent's."""
     end: datetime
@@ -99,7 +132,8 @@ class Story:
 def truth(world: World, logs: Mapping[str, Sequence[Log]]) -> dict[str, Any]:
     """Return the document; `logs` are the written logs by host name."""
     blamed = world.scenario.guilty
-    stories = {host.name: story(world, host, logs[host.name]) for host in world.hosts}
+    trouble = troubled(world)
+    stories = {host.name: story(world, host, logs[host.name], trouble) for host in world.hosts}
     hosts = [_host(world, host, stories[host.name], blamed=blamed) for host in world.hosts]
     first = [s.broken_seen[0].start for s in stories.values() if s.broken_seen]
     return {
@@ -138,25 +172,48 @@ def _verdict(world: World) -> dict[str, Any]:
     return out
 
 
-def story(world: World, host: HostWorld, logs: Sequence[Log]) -> Story:
-    """Return what happened to a host with respect to the main fault."""
-    names = {fault.name for fault in world.scenario.main_faults}
+def troubled(world: World) -> tuple[Span, ...]:
+    """Return the time in which a main fault was active on any host; the window if never."""
+    names = _main(world)
+    spans = union(
+        (low, high) for host in world.hosts for low, high, name in host.broken if name in names
+    )
+    return tuple(spans) or ((world.start, world.end),)
+
+
+def _main(world: World) -> set[str]:
+    return {fault.name for fault in world.scenario.main_faults}
+
+
+def story(world: World, host: HostWorld, logs: Sequence[Log], trouble: tuple[Span, ...]) -> Story:
+    """Return what happened to a host with respect to the main fault.
+
+    Parameters
+    ----------
+    world, host
+        The world and one of its hosts.
+    logs
+        The host's written logs.
+    trouble
+        When the fleet was in trouble (`troubled`): what matters to a host that never was.
+    """
+    names = _main(world)
     spells = [spell for spell in host.broken if spell[2] in names]
+    spans = tuple(union((low, high) for low, high, _ in spells))
     last = max(spells, key=lambda spell: spell[1])[2] if spells else ""
     application = next(log for log in logs if log.name == "Application")
     tries = [(i, a) for i, a in enumerate(host.attempts) if a.outcome != "cancelled"]
     seen = tuple(a for i, a in tries if i in application.visible)
-    relevant = host.exposures or ((world.start, world.end),)
+    matters = host.exposures or spans or trouble
     return Story(
-        spans=tuple(union((low, high) for low, high, _ in spells)),
+        spans=spans,
         exposures=host.exposures,
         tries=tuple(a for _, a in tries),
         seen=seen,
         broken=tuple(a for _, a in tries if a.fault in names),
         broken_seen=tuple(a for a in seen if a.fault in names),
-        covered=any(_overlap(span, (application.begins, world.end)) for span in relevant)
-        if application.begins
-        else False,
+        matters=matters,
+        covered=_covered(matters, application.begins, host.deeds.off_from or world.end),
         agents=frozenset(f.name for f in world.scenario.faults if f.kind == "logged"),
         end=world.end,
         habits=host.host.habits,
@@ -164,8 +221,13 @@ def story(world: World, host: HostWorld, logs: Sequence[Log]) -> Story:
     )
 
 
-def _overlap(one: Span, other: Span) -> bool:
-    return max(one[0], other[0]) < min(one[1], other[1])
+def _covered(spans: Sequence[Span], begins: datetime | None, ends: datetime) -> float:
+    """Return the share of `spans`, apart from each other, that lies in a log; 0 without one."""
+    if begins is None:
+        return 0.0
+    nothing = timedelta(0)
+    kept = sum((max(min(b, ends) - max(a, begins), nothing) for a, b in spans), nothing)
+    return kept / sum((b - a for a, b in spans), nothing)
 
 
 def status(host: HostWorld, told: Story, *, blamed: bool) -> tuple[str, str | None]:
@@ -173,9 +235,7 @@ def status(host: HostWorld, told: Story, *, blamed: bool) -> tuple[str, str | No
 
     Notes
     -----
-    `unconfirmed` where a change is to blame means that nobody could be sure from the visible tries
-    since the cure, even who knew the simulator's rates (`kitlib.simulate.oracle`); elsewhere that
-    no success at all is visible after it.
+    What each means in a world of which everything is known stands at the head of this file.
     """
     if _cannot_tell(told):
         return "no_data", None
@@ -183,20 +243,32 @@ def status(host: HostWorld, told: Story, *, blamed: bool) -> tuple[str, str | No
         return "not_affected", None
     if told.cured is None:
         return ("pending_reboot" if _pending(host) else "still_failing"), None
-    if not told.successes_since or (blamed and (told.sure or 0.0) < SURE):
+    if not told.successes_since or (_alone(told, blamed=blamed) and (told.sure or 0.0) < SURE):
         return "unconfirmed", None
     by = _cure(host, told, told.cured) if blamed else "other"
     return ("recovered" if by == "fix" or not blamed else "workaround_only"), by
 
 
+def _alone(told: Story, *, blamed: bool) -> bool:
+    """Return whether the end of a host's failures can be seen on that host only."""
+    return blamed or (told.last is not None and told.last.own)
+
+
 def _cannot_tell(told: Story) -> bool:
-    """Return whether the tries that matter left no trace or the log does not reach back."""
-    matter = [a for a in told.tries if _exposed(told, a.start)] if told.exposures else told.tries
-    return not told.covered or (bool(matter) and not any(a in told.seen for a in matter))
+    """Return whether all tries that matter left no trace, or nothing covers that there were none.
+
+    An agent's dials are no tries: they say nothing of the user's.
+    """
+    matter = [
+        a for a in told.tries if _within(told.matters, a.start) and a.fault not in told.agents
+    ]
+    if matter:
+        return set(told.seen).isdisjoint(matter)
+    return told.covered <= MOST
 
 
-def _exposed(told: Story, time: datetime) -> bool:
-    return any(low <= time < high for low, high in told.exposures)
+def _within(spans: Sequence[Span], time: datetime) -> bool:
+    return any(low <= time < high for low, high in spans)
 
 
 def _pending(host: HostWorld) -> bool:

@@ -8,9 +8,10 @@ event ids or files.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from operator import itemgetter
 from types import MappingProxyType
@@ -108,6 +109,36 @@ class Presence:
 def _within(spans: Sequence[Span], time: datetime) -> bool:
     before = bisect_right(spans, time, key=_LOW)
     return before > 0 and time < spans[before - 1][1]
+
+
+def own_habits(habits: Habits, dice: Dice) -> Habits:
+    """Return a host's own habits: what its group leaves to chance is drawn.
+
+    Parameters
+    ----------
+    habits
+        Of its group; `sessions_between` and `baseline_between` may be given.
+    dice
+        A stream of its own; hosts whose group leaves nothing open stay as they are.
+    """
+    often, bad = dice.share(), dice.share()
+    sessions, failure = habits.sessions_per_day, habits.baseline_failure
+    if habits.sessions_between:
+        sessions = _by_logarithm(habits.sessions_between, often)
+    if habits.baseline_between:
+        failure = _by_logarithm(habits.baseline_between, bad)
+    return replace(
+        habits,
+        sessions_per_day=sessions,
+        baseline_failure=failure,
+        sessions_between=None,
+        baseline_between=None,
+    )
+
+
+def _by_logarithm(span: tuple[float, float], share: float) -> float:
+    low, high = span
+    return low * math.pow(high / low, share)
 
 
 def presence(window: Window, habits: Habits, deeds: Deeds, dice: Dice) -> Presence:

@@ -105,6 +105,8 @@ class Office:
     """Sites that groups with ``{site}`` in their `prefix` are spread over, in turn."""
     gateway_log: str = ""
     """Dialect in which the gateway's own log is handed over, one of `GATEWAY_LOGS`; empty: none."""
+    group_policy: bool = False
+    """Whether a domain's Group Policy is refreshed and now and then brings all hosts news."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +197,12 @@ class Habits:
     work_start: float = 8.0
     work_end: float = 17.0
     workdays: tuple[int, ...] = (0, 1, 2, 3, 4)
+    sessions_between: tuple[float, float] | None = None
+    """Span from which `sessions_per_day` is drawn once a host, by its logarithm."""
     baseline_failure: float = 0.02
+    """Share of tries that fail though nothing is wrong."""
+    baseline_between: tuple[float, float] | None = None
+    """Span from which `baseline_failure` is drawn once a host, by its logarithm."""
     baseline_codes: Mapping[int, float] = field(
         default_factory=lambda: MappingProxyType({809: 5.0, 691: 2.0, 628: 2.0})
     )
