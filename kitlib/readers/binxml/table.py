@@ -90,4 +90,4 @@ def _numbers(parts: Sequence[Numbers]) -> tuple[np.ndarray, np.ndarray]:
 
 def _times(whole: np.ndarray, missing: np.ndarray) -> Any:  # noqa: ANN401  # as above
     ticks = np.where(missing, np.iinfo(np.int64).min, whole)  # what datetime64 means by "no time"
-    return pd.DatetimeIndex(ticks.view("datetime64[ns]"), tz="UTC").array
+    return pd.Series(ticks.view("datetime64[ns]")).dt.tz_localize("UTC").array
