@@ -12,6 +12,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Modules that tests share show the values of a failed assert as tests do.
+pytest.register_assert_rewrite(
+    *(file.stem for file in ROOT.glob("tests/*.py") if not file.stem.startswith("test_"))
+)
 SHARED = Path(os.environ.get("KITLIB_SHARED", ROOT.parent / "shared"))
 
 

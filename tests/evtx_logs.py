@@ -1,4 +1,4 @@
-"""Small event logs of our own making, for the tests of the decoder by columns."""
+"""Small event logs of our own making, for the tests of the readers of event logs."""
 
 from __future__ import annotations
 

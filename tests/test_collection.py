@@ -11,6 +11,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
+from collection_samples import put
 
 from kitlib.collection import Limits, archive_kind, listing, walk
 from kitlib.errors import UsageError
@@ -54,14 +55,6 @@ def contents(items: dict[str, Item]) -> dict[str, bytes]:
         for path, item in items.items()
         if not item.archive and not item.refused
     }
-
-
-def put(folder: Path, files: dict[str, bytes]) -> Path:
-    for path, content in files.items():
-        file = folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
-    return folder
 
 
 # ------------------------------------------------------------------ folders

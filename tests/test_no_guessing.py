@@ -1,8 +1,8 @@
 """No parser relies on guessing a day, a month, a year or a zone.
 
-What is read is checked in `test_roundtrip_updates.py`, `test_roundtrip_exports.py` and
-`test_roundtrip_gateways.py`: the true instant is always inside of what a reader states, in both orders
-of day and month, decided or not. Here the means to guess are looked for and must not be found.
+What is read is checked in `test_roundtrip_*.py`: the true instant is always inside of what a reader
+states, in both orders of day and month, decided or not. Here the means to guess are looked for and
+must not be found.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from evtx_logs import GUID, NOON, classic, log_of, named, resealed
+from evtx_reads import real_logs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -46,11 +47,7 @@ LEFT_TO_ENGINES = {
 
 @pytest.fixture(scope="session")
 def real(shared):
-    """Every real log by its path below the folder of logs."""
-    return {
-        path.relative_to(shared / "evtx").as_posix(): path
-        for path in sorted((shared / "evtx").rglob("*.evtx"))
-    }
+    return real_logs(shared)
 
 
 def by_columns(data, **options):

@@ -8,9 +8,19 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from update_dialect_samples import AFTER, BEFORE, CHANGED, ROLLUP, change, mark, reasons, span, utc
+from update_dialect_samples import (
+    AFTER,
+    BEFORE,
+    CHANGED,
+    ROLLUP,
+    change,
+    installed,
+    mark,
+    reasons,
+    span,
+    utc,
+)
 
-from kitlib import schema
 from kitlib.readers.updates import (
     cbs,
 )
@@ -18,23 +28,12 @@ from kitlib.readers.updates import (
 
 def test_cbs_learns_the_offset_from_its_own_utc_marks():
     got = cbs.read((BEFORE + CHANGED + AFTER).encode())
-    moment = utc("2022-01-12T03:15:41")
-    want = schema.frame(
-        "updates",
-        [
-            {
-                "date": moment,
-                "date_low": moment,
-                "date_high": moment,
-                "date_basis": "offset",
-                "operation": "install",
-                "result_code": "succeeded",
-                "hresult": "0x00000000",
-                "title": ROLLUP,
-                "client_application_id": "WindowsUpdateAgent",
-                "source_kind": "cbs_log",
-            }
-        ],
+    want = installed(
+        utc("2022-01-12T03:15:41"),
+        "offset",
+        title=ROLLUP,
+        client_application_id="WindowsUpdateAgent",
+        source_kind="cbs_log",
     )
     pd.testing.assert_frame_equal(got.updates, want)
     assert got.problems.empty

@@ -19,13 +19,13 @@ from dissect.util.compression import lzxpress
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from make_ese import CLEAN, DATE, DIRTY, LONG, LONG_TEXT, TEXT, Apart, Packed, Table
+from update_dialect_samples import TITLE, installed, utc
 
 from kitlib import readers, schema
 from kitlib.errors import FormatError
 from kitlib.readers.updates import datastore, ese, inflate
 
 UPDATE = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
-TITLE = "2022-01 Cumulative Update for Windows 10 Version 21H2 for x64-based Systems (KB5009543)"
 COLUMNS = [
     ("IdEvent", 1, LONG, 0),
     ("Status", 2, LONG, 0),
@@ -43,10 +43,6 @@ COLUMNS = [
 ]
 NOON = 44573.5  # 2022-01-12T12:00:00Z
 PAGE_SIZES = (4096, 8192, 16384, 32768)
-
-
-def utc(stamp):
-    return pd.Timestamp(stamp, tz="UTC").as_unit("ns")
 
 
 def entry(number=1, **more):
@@ -84,22 +80,14 @@ def test_entry_becomes_a_whole_row_of_the_table():
     data = database([entry()])
     assert readers.sniff(data[:65536]) == datastore.KIND
     parsed = datastore.read(data)
-    expected = schema.frame(
-        "updates",
-        [
-            {
-                **dict.fromkeys(("date", "date_low", "date_high"), utc("2022-01-12T12:00:00")),
-                "date_basis": "utc",
-                "operation": "install",
-                "result_code": "succeeded",
-                "hresult": "0x00000000",
-                "title": TITLE,
-                "kb": "KB5009543",
-                "update_id": UPDATE,
-                "client_application_id": "UpdateOrchestrator",
-                "source_kind": "datastore_edb",
-            }
-        ],
+    expected = installed(
+        utc("2022-01-12T12:00:00"),
+        "utc",
+        title=TITLE,
+        kb="KB5009543",
+        update_id=UPDATE,
+        client_application_id="UpdateOrchestrator",
+        source_kind="datastore_edb",
     )
     pd.testing.assert_frame_equal(parsed.updates, expected)
     assert parsed.problems.empty

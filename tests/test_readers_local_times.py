@@ -1,4 +1,4 @@
-"""Local times of update histories: an interval until something tells the offset."""
+"""Local times as Windows prints them: every reading at every offset, until something decides."""
 
 from __future__ import annotations
 
@@ -42,6 +42,31 @@ def test_read_local_covers_every_offset_and_every_reading(value, order, low, hig
 
 
 @pytest.mark.parametrize(
+    ("printed", "order", "first", "last"),
+    [
+        ("2022/1/5 3:15", "undecided", "2022-01-05T03:15", "2022-01-05T03:15"),
+        ("25/09/2022 03:15 p.\u00a0m.", "day first", "2022-09-25T15:15", "2022-09-25T15:15"),
+        ("25/09/2022 3:15\u202fPM", "day first", "2022-09-25T15:15", "2022-09-25T15:15"),
+        # what ASCII leaves of a word for the half of the day
+        ("2022-01-12 ?? 3:15", "undecided", "2022-01-12T03:15", "2022-01-12T15:15"),
+        # a year of two digits may stand first
+        ("22/01/12 03:15", "undecided", "2012-01-22T03:15", "2022-01-12T03:15"),
+        ("22/01/12 03:15", "day first", "2012-01-22T03:15", "2012-01-22T03:15"),
+        # and be of either century
+        ("31/12/95 03:15", "day first", "1995-12-31T03:15", "2095-12-31T03:15"),
+    ],
+)
+def test_a_printed_time_covers_every_reading(printed, order, first, last):
+    got = dates.read_local(printed, order)
+    low, high = (pd.Timestamp(one, tz="UTC").as_unit("ns") for one in (first, last))
+    assert (got.low, got.high) == (
+        low - dates.EAST,
+        high + dates.WEST + pd.Timedelta("1min"),
+    )
+    assert got.date == (low if first == last else None)
+
+
+@pytest.mark.parametrize(
     "value",
     [
         "",
@@ -72,6 +97,27 @@ def test_read_local_holds_the_truth_at_every_offset(local, offset, form):
     got = dates.read_local(local.strftime(form), "month first")
     assert got.low <= truth.floor("s")
     assert truth.floor("s") <= got.high
+
+
+@pytest.mark.parametrize(
+    ("values", "order"),
+    [
+        (["22/01/12"], "undecided"),
+        (["22/01/12", "22/01/31"], "undecided"),
+        (["22/01/12", "31/01/45"], "day first"),
+        (["1/25/22"], "month first"),
+        (["12.01.22"], "undecided"),
+        (["2022/1/5", "2022/1/25"], "undecided"),
+    ],
+)
+def test_years_of_two_digits_decide_nothing_while_they_may_stand_first(values, order):
+    assert dates.order_of(values) == order
+
+
+def test_the_order_of_rows_decides_nothing_while_years_may_stand_first():
+    assert dates.order_in_time(["02/01/01 00:00", "01/02/01 00:00", "01/01/01 00:00"]) == (
+        "undecided"
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from update_dialect_samples import GUID, TITLE, event, lost, reasons, utc
+from update_dialect_samples import GUID, TITLE, event, installed, lost, reasons, utc
 
-from kitlib import schema
 from kitlib.readers.updates import (
     reporting_events,
 )
@@ -19,25 +18,14 @@ from kitlib.readers.updates import (
 def test_reporting_events_reads_an_install_to_the_millisecond_in_utc():
     for line in (event(), event(more=()), event("183\t[AGENT_INSTALLING_SUCCEEDED]")):
         got = reporting_events.read(line.encode("utf-16"))
-        moment = utc("2022-01-12T03:15:41.123")
-        want = schema.frame(
-            "updates",
-            [
-                {
-                    "date": moment,
-                    "date_low": moment,
-                    "date_high": moment,
-                    "date_basis": "offset",
-                    "operation": "install",
-                    "result_code": "succeeded",
-                    "hresult": "0x00000000",
-                    "title": TITLE,
-                    "kb": "KB5009543",
-                    "update_id": GUID,
-                    "client_application_id": "UpdateOrchestrator",
-                    "source_kind": "reporting_events",
-                }
-            ],
+        want = installed(
+            utc("2022-01-12T03:15:41.123"),
+            "offset",
+            title=TITLE,
+            kb="KB5009543",
+            update_id=GUID,
+            client_application_id="UpdateOrchestrator",
+            source_kind="reporting_events",
         )
         pd.testing.assert_frame_equal(got.updates, want)
         assert got.problems.empty

@@ -7,31 +7,14 @@ import time
 
 import pandas as pd
 import pytest
+from update_dialect_samples import GUID, TITLE, installed, lost, reasons, span, utc
 
-from kitlib import readers, schema
+from kitlib import readers
 from kitlib.readers import dates
 from kitlib.readers.updates import pswindowsupdate_forms, reporting_events, windowsupdate_log
 
-GUID = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
 CHILD = "9f6c41f5-6d0f-454f-9380-cbf75e6a1cbf"
-TITLE = "2022-01 Cumulative Update for Windows 10 Version 21H2 for x64-based Systems (KB5009543)"
 PACKAGE = "Package_for_KB5009543~31bf3856ad364e35~amd64~~6.1.1.4"
-
-
-def utc(stamp: str) -> pd.Timestamp:
-    return pd.Timestamp(stamp, tz="UTC").as_unit("ns")
-
-
-def reasons(got: readers.Parsed) -> str:
-    return "\n".join(got.problems["reason"])
-
-
-def lost(got: readers.Parsed) -> int:
-    return int(got.problems["records_lost"].fillna(0).sum())
-
-
-def span(row: pd.Series) -> tuple[object, ...]:
-    return (row["date"], row["date_low"], row["date_high"], row["date_basis"])
 
 
 # ------------------------------------------------------------------ the text up to Windows 8
@@ -61,25 +44,14 @@ def test_a_report_of_windows_7_is_read_to_the_millisecond_by_its_number():
     data = report().encode()
     assert readers.claims(data) == ("windowsupdate_log_old",)
     got = windowsupdate_log.read_old(data)
-    moment = utc("2022-01-12T03:15:41.123")
-    want = schema.frame(
-        "updates",
-        [
-            {
-                "date": moment,
-                "date_low": moment,
-                "date_high": moment,
-                "date_basis": "offset",
-                "operation": "install",
-                "result_code": "succeeded",
-                "hresult": "0x00000000",
-                "title": TITLE,
-                "kb": "KB5009543",
-                "update_id": GUID,
-                "client_application_id": "wusa",
-                "source_kind": "windowsupdate_log_old",
-            }
-        ],
+    want = installed(
+        utc("2022-01-12T03:15:41.123"),
+        "offset",
+        title=TITLE,
+        kb="KB5009543",
+        update_id=GUID,
+        client_application_id="wusa",
+        source_kind="windowsupdate_log_old",
     )
     pd.testing.assert_frame_equal(got.updates, want)
     assert got.problems.empty

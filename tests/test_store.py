@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from collection_samples import put
 
 import kitlib as kit
 from kitlib import ingest as ingesting
@@ -53,14 +54,6 @@ def history(*kbs: str, **more: object) -> bytes:
 
 
 HOTFIX = b'"HotFixID","InstalledOn"\r\n"KB5009543","1/13/2022 12:00:00 AM"\r\n'
-
-
-def put(folder: Path, files: dict[str, bytes]) -> Path:
-    for path, content in files.items():
-        file = folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
-    return folder
 
 
 OFFICE = {

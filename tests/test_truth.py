@@ -1,71 +1,21 @@
-"""Claims about ``truth.json``: what a state means where everything is known, and what chance does.
+"""What a state means where everything is known: which logs can tell it, and when a cure is seen.
 
-The states are held against a twin that asks minute by minute; sessions against many more lives.
+The states are held against a twin that walks through the hours step by step.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import statistics
 from datetime import datetime, timedelta
 
 import pytest
+from simulated import changed, world_of, written
+from simulated_outage import CALM, HEAD, USERS
 
 from kitlib.simulate import world as worlds
-from kitlib.simulate.background import background_notes
-from kitlib.simulate.logs import write_logs
 from kitlib.simulate.scenario import load_scenario
 from kitlib.simulate.truth import truth
 from kitlib.simulate.world import grow
 
-HEAD = """
-schema = "kitlib.scenario/1"
-title = "two weeks"
-incident = "vpn-outage"
-use = ["january-2022"]
-fleet = 9
-family = true
-[window]
-start = 2022-01-03T06:00:00
-end = 2022-01-21T18:00:00
-utc_offset_minutes = 60
-zone = "W. Europe Standard Time"
-[office]
-domain = "kontor.example"
-netbios = "KONTOR"
-profile = "Kontor VPN"
-server = "vpn.kontor.example"
-sites = ["BER", "HAM", "MUC"]
-[verdict]
-status = "not_supported"
-[habits]
-use_probability = 1.0
-sessions_per_day = 3.0
-noise = 0.1
-"""
-OUTAGE = """
-[[fault]]
-name = "outage"
-kind = "world"
-codes = { 809 = 1.0 }
-start = 2022-01-11T00:00:00
-end = 2022-01-13T00:00:00
-"""
-USERS = """
-[[host]]
-prefix = "{site}-A"
-part = 0.6
-branch = "win10-21h2"
-revision = 1415
-[[host]]
-prefix = "{site}-N"
-part = 0.4
-branch = "win10-21h2"
-revision = 1415
-habits = { vpn = false }
-"""
-CALM = HEAD + OUTAGE + USERS
-DOMAIN = CALM.replace("[verdict]", "group_policy = true\n[verdict]")
 AWAY = 'act = [{ do = "away", at = 2022-01-10T00:00:00, until = 2022-01-14T00:00:00 }]\n'
 """Nobody of the first group is at work in the outage."""
 GUILTY = """
@@ -86,16 +36,6 @@ act = [{ do = "install", revision = 1466, at = 2022-01-12T10:00:00, reboot = "at
 BLAMED = HEAD.replace('"not_supported"', '"supported"') + GUILTY + PATCHED + USERS
 
 
-def world_of(folder, text, *, seed=1, hosts=None):
-    path = folder / "fleet.toml"
-    path.write_text(text, encoding="utf-8")
-    return grow(load_scenario(path, hosts), seed=seed)
-
-
-def written(world):
-    return {host.name: list(write_logs(world, host)) for host in world.hosts}
-
-
 def told(world):
     return {host["host"]: host for host in truth(world, written(world))["hosts"]}
 
@@ -108,12 +48,8 @@ def rolled(text, at, *, hosts="*", kind="rolled"):
     return f'{text}\n[[defect]]\nhosts = "{hosts}"\nkind = "{kind}"\nat = {at}\n'
 
 
-def changed(text, old, new):
-    assert old in text
-    return text.replace(old, new)
-
-
 # The log must reach the time that matters -------------------------------------------------------
+
 
 BEGINS = [
     ("2022-01-05T00:00:00", "recovered", "not_affected"),
@@ -259,113 +195,3 @@ def test_the_end_of_a_spell_of_its_own_must_be_seen_on_the_host_itself(tmp_path)
         assert unsure
         assert {h["status"] for h in unsure} == {"unconfirmed" if doubtful else "recovered"}
         assert {h["status"] for h in cured if h not in unsure} <= {"recovered"}
-
-
-# What chance has a say in -----------------------------------------------------------------------
-
-
-def test_no_state_rests_on_the_lives_that_give_the_expected_sessions(monkeypatch):
-    kept = []
-    for lives in (1, 30):
-        monkeypatch.setattr(worlds, "FAMILY_LIVES", lives)
-        world = grow(load_scenario("intermittent", 12), seed=2)
-        hosts = truth(world, written(world))["hosts"]
-        kept.append([{k: v for k, v in h.items() if k != "sessions_lost"} for h in hosts])
-    assert kept[0] == kept[1]
-
-
-@pytest.mark.parametrize("name", ["intermittent", "guilty-and-outage", "gateway-outage"])
-def test_expected_sessions_are_good_to_a_few_percent_of_a_host(name, monkeypatch):
-    """Cut and few lives against whole and many: no bias, and the error that is documented."""
-    few = {h.name: h.expected for h in grow(load_scenario(name, 12), seed=4).hosts}
-    scenario = dataclasses.replace(load_scenario(name, 12), family=False)
-    monkeypatch.setattr(worlds, "LIVES", 600)
-    many = {h.name: h.expected for h in grow(scenario, seed=4).hosts}
-    errors = [few[host] / many[host] - 1 for host in few if many[host]]
-    assert abs(statistics.mean(errors)) < 0.02
-    assert statistics.pstdev(errors) < 0.05
-    assert all(few[host] == 0 for host in few if not many[host])
-
-
-def test_lives_stop_when_enough_sessions_are_begun(monkeypatch):
-    scenario = load_scenario("trend", 12)
-    usual = [h.expected for h in grow(scenario, seed=4).hosts]
-    monkeypatch.setattr(worlds, "FAMILY_LIVES", 400)
-    assert [h.expected for h in grow(scenario, seed=4).hosts] == usual
-
-
-# What a host has of its own ---------------------------------------------------------------------
-
-UNEVEN = changed(
-    HEAD, "sessions_per_day = 3.0", "sessions_between = [1.0, 4.0]\nbaseline_between = [0.01, 0.16]"
-)
-
-
-def test_habits_are_drawn_once_a_host_by_their_logarithm(tmp_path):
-    world = world_of(tmp_path, UNEVEN + USERS, hosts=400)
-    failure = sorted(h.host.habits.baseline_failure for h in world.hosts)
-    often = sorted(h.host.habits.sessions_per_day for h in world.hosts)
-    assert 0.01 <= failure[0] < 0.012
-    assert 0.13 < failure[-1] <= 0.16
-    assert 0.03 < failure[200] < 0.053  # the middle of the logarithms is 0.04
-    assert 1.7 < often[200] < 2.35  # 2
-    assert len(set(failure)) == 400
-
-
-def test_a_host_fails_as_often_as_it_has_drawn(tmp_path):
-    world = world_of(tmp_path, changed(UNEVEN, "[0.01, 0.16]", "[0.02, 0.5]") + USERS, hosts=80)
-    halves = {}
-    for host in world.hosts:
-        own = host.host.habits.baseline_failure
-        tries = [a for a in host.attempts if a.outcome != "cancelled"]
-        failed = sum(a.outcome == "failure" for a in tries)
-        counts = halves.setdefault(own > 0.1, [0.0, 0, 0])
-        halves[own > 0.1] = [counts[0] + own * len(tries), counts[1] + failed, counts[2] + 1]
-    for expected, failed, hosts in halves.values():
-        assert hosts >= 20
-        assert failed == pytest.approx(expected, rel=0.15)
-
-
-def test_a_group_that_leaves_nothing_open_is_as_it_was(tmp_path):
-    plain = {h.name: h for h in world_of(tmp_path, HEAD + USERS).hosts}
-    mixed = changed(
-        UNEVEN + USERS, 'prefix = "{site}-N"', 'prefix = "{site}-N"\nhabits = { vpn = false }'
-    )
-    mixed = changed(mixed, "revision = 1415\nhabits = { vpn = false }\n", "revision = 1415\n")
-    for host in world_of(tmp_path, mixed).hosts:
-        assert host.deeds == plain[host.name].deeds
-        assert host.presence == plain[host.name].presence
-
-
-# Group Policy -----------------------------------------------------------------------------------
-
-
-def policy(world):
-    """What background records hold of Group Policy: host → (kind, day in UTC) of each refresh."""
-    return {
-        host.name: [
-            (n.kind, n.time.date())
-            for n in background_notes(world, host)
-            if n.kind.startswith("policy")
-        ]
-        for host in world.hosts
-    }
-
-
-def test_only_an_office_that_says_so_has_group_policy(tmp_path):
-    assert not any(policy(world_of(tmp_path, CALM)).values())
-    world = world_of(tmp_path, DOMAIN)
-    assert all(len(notes) > 20 for notes in policy(world).values())
-    assert [h.attempts for h in world.hosts] == [h.attempts for h in world_of(tmp_path, CALM).hosts]
-
-
-def test_news_of_a_policy_reaches_all_hosts_and_other_worlds_on_other_days(tmp_path):
-    """A host that sleeps or is off gets it with its next refresh."""
-    days = []
-    for seed in range(8):
-        found = policy(world_of(tmp_path, DOMAIN, seed=seed)).values()
-        news = [{day for kind, day in notes if kind == "policy_new"} for notes in found]
-        assert len({len(own) for own in news}) == 1, "as many on every host"
-        days.append(frozenset(min(own) for own in news if own))
-        assert all(max(d) - min(d) <= timedelta(days=3) for d in days if d)
-    assert len(set(days)) >= 4

@@ -6,12 +6,24 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from kitlib import schema
+
 if TYPE_CHECKING:
     from kitlib import readers
 
 GUID = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
 ROLLUP = "Package_for_RollupFix~31bf3856ad364e35~amd64~~19041.1466.1.7"
 TITLE = "2022-01 Cumulative Update for Windows 10 Version 21H2 for x64-based Systems (KB5009543)"
+# No reader of update histories knows one of these.
+NOT_THEIRS = (
+    b"",
+    b"\xff\xfe",
+    b"\xff\xfe\r\0\n\0",
+    b"{" * 50,
+    b'[{"a":1}',
+    bytes(range(256)),
+    b"KB5009543",
+)
 
 
 def utc(stamp: str) -> pd.Timestamp:
@@ -28,6 +40,18 @@ def reasons(got: readers.Parsed) -> str:
 
 def lost(got: readers.Parsed) -> int:
     return int(got.problems["records_lost"].fillna(0).sum())
+
+
+def installed(moment: pd.Timestamp, basis: str, **more: str) -> pd.DataFrame:
+    """Return the table of one update that was installed at a moment, without an error."""
+    row = {
+        **dict.fromkeys(("date", "date_low", "date_high"), moment),
+        "date_basis": basis,
+        "operation": "install",
+        "result_code": "succeeded",
+        "hresult": "0x00000000",
+    }
+    return schema.frame("updates", [row | more])
 
 
 def info(
@@ -148,3 +172,25 @@ def wu(
 
 
 VIEW = "Title,Install Date,Update Type,Install Result,Update ID,KB,Hresult,Client Application ID,New\r\n"
+
+CSV = (
+    '"PSComputerName","InstalledOn","CSName","Description","HotFixID","InstalledBy"\r\n'
+    '"WS0001","1/12/2022 12:00:00 AM","WS0001","Security Update","KB5009543","NT AUTHORITY\\SYSTEM"\r\n'
+    '"WS0001","1/18/2022 12:00:00 AM","WS0001","Update","KB5010793","NT AUTHORITY\\SYSTEM"\r\n'
+)
+
+WMIC_CSV = (
+    "\r\nNode,Caption,CSName,Description,FixComments,HotFixID,InstallDate,InstalledBy,InstalledOn,"
+    "Name,ServicePackInEffect,Status\r\n"
+    "WS0002,http://support.microsoft.com/?kbid=5009543,WS0002,Security Update,,KB5009543,,"
+    "NT AUTHORITY\\SYSTEM,1/12/2022,,,\r\n"
+)
+
+
+def table(*rows: tuple[str, str, str, str, str]) -> str:
+    head = ("Caption", "CSName", "HotFixID", "InstalledBy", "InstalledOn")
+    widths = [max(len(row[i]) for row in (head, *rows)) + 2 for i in range(5)]
+    return "".join(
+        "".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + "\r\n"
+        for row in (head, *rows)
+    )
