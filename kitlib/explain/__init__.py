@@ -15,8 +15,12 @@ share of susceptible hosts, windows and cures are averaged, so an explanation wi
 pays for it. What one host can contribute to a change is bounded by the chance of a spell of its own
 at just that time: ten failures of one machine are not ten machines.
 
-`panel` holds the data, `likelihood` the single explanations, `outages` finds windows, `weights`
-puts all of it together. Nothing here knows Windows, and nothing decides the verdict.
+What is ordinary is not known either: each host has a low rate of its own, or all have about the
+same one, fitted. Everything is weighed under both.
+
+`panel` holds the data, `likelihood` the single explanations, `outages` finds windows, `usual` the
+ordinary rates, `sides` weighs everything under one of them, `weights` puts all of it together.
+Nothing here knows Windows, and nothing decides the verdict.
 """
 
 from __future__ import annotations

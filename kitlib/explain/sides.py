@@ -235,8 +235,10 @@ def _weigh_change(
     if not asked:
         return plain
     fates = [plain, *_ends(suspect, best, settings[0], float(np.log(1 - AGAIN)))]
+    free = settings[0].panel.only(~suspect.masks[best])
+    alone = float(own_spells(free).sum()) if len(settings) > 1 else 0.0
     for setting in settings[1:]:
-        if not _told_apart(setting, settings[0].panel, suspect.masks[best]):
+        if not _told_apart(setting, free, alone):
             continue
         masks = suspect.masks[:, setting.outside]
         logs = setting.log + by_change(setting.panel, masks, setting.own)
@@ -267,13 +269,13 @@ def _ends(suspect: Suspect, best: int, setting: Setting, prior: float) -> Iterat
         yield Fate(log, fit, course, setting, over)
 
 
-def _told_apart(setting: Setting, panel: Panel, mask: npt.NDArray[np.bool_]) -> bool:
-    """Tell whether the outages show where a change (its mask) is not in effect.
+def _told_apart(setting: Setting, free: Panel, alone: float) -> bool:
+    """Tell whether the outages show where a change is not in effect.
 
     An outage that only exposed hosts have is not one: it would take the failures of the change for
-    its own.
+    its own. `free` are the episodes without the change, `alone` what hosts by themselves make of
+    them.
     """
-    free = panel.only(~mask)
     left = np.ones(len(free.host), dtype=bool)
     brings = 0.0
     for one in setting.found:
@@ -281,7 +283,7 @@ def _told_apart(setting: Setting, panel: Panel, mask: npt.NDArray[np.bool_]) -> 
         inside = _within(rest, one.outage)
         brings += one.price + inside_window(rest, inside, one.shares)
         left[np.flatnonzero(left)[inside]] = False
-    return bool(brings + own_spells(free.only(left)).sum() > own_spells(free).sum())
+    return bool(brings + own_spells(free.only(left)).sum() > alone)
 
 
 def _sets(

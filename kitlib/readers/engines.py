@@ -41,6 +41,7 @@ from kitlib.readers.payload import (
     columns,
     nanoseconds,
     payload,
+    real,
     row,
 )
 
@@ -358,16 +359,6 @@ def _number(kind: str) -> Callable[[Any], Any]:
     return lambda node: struct.unpack(kind, node._buf[node.offset() : node.offset() + size])[0]  # noqa: SLF001  # no public way
 
 
-def _real(value: Any, least: int, most: int) -> str:  # noqa: ANN401  # a NumPy float
-    """Write the shortest digits; with an exponent if the point stands outside least..most."""
-    if not np.isfinite(value):
-        return "NaN" if np.isnan(value) else str(value)
-    mantissa, exponent = np.format_float_scientific(value, unique=True, trim="-").split("e")
-    if value == 0 or least <= int(exponent) + 1 <= most:
-        return str(np.format_float_positional(value, unique=True, trim="0"))
-    return f"{mantissa}e{int(exponent):+d}"
-
-
 def _filetime(node: Any) -> str:  # noqa: ANN401  # as above
     moment = datetime(1601, 1, 1, tzinfo=UTC) + timedelta(microseconds=_U64(node) // 10)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -402,6 +393,6 @@ _SPELL: Final[dict[str, Callable[[Any], Any]]] = {
     "SystemtimeTypeNode": _systemtime,
     "Hex32TypeNode": lambda node: f"0x{_U32(node):x}",
     "Hex64TypeNode": lambda node: f"0x{_U64(node):x}",
-    "FloatTypeNode": lambda node: _real(np.float32(_F32(node)), -5, 13),
-    "DoubleTypeNode": lambda node: _real(np.float64(_F64(node)), -4, 16),
+    "FloatTypeNode": lambda node: real(np.float32(_F32(node)), -5, 13),
+    "DoubleTypeNode": lambda node: real(np.float64(_F64(node)), -4, 16),
 }

@@ -33,6 +33,8 @@ from itertools import product
 from sys import intern
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -238,6 +240,19 @@ SYSTEM_COLUMNS: Final[dict[str, tuple[tuple[str, str, Callable[[str], Any]], ...
     "Security": (("UserID", "user_id", intern),),
 }
 """Children of ``System``: which attribute (or text) goes to which column, and how it is read."""
+
+
+def real(value: np.floating[Any], least: int, most: int) -> str:
+    """Write the shortest digits; with an exponent if the point stands outside least..most.
+
+    As the `evtx` engine writes them, so that a payload reads the same whoever decoded it.
+    """
+    if not np.isfinite(value):
+        return "NaN" if np.isnan(value) else str(value)
+    mantissa, exponent = np.format_float_scientific(value, unique=True, trim="-").split("e")
+    if value == 0 or least <= int(exponent) + 1 <= most:
+        return str(np.format_float_positional(value, unique=True, trim="0"))
+    return f"{mantissa}e{int(exponent):+d}"
 
 
 def payload(parts: Iterable[Element]) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 `views` cuts the tables into what is known of each host, `rates` learns from the fleet how often
 broken and working hosts fail, `together` sees what mended all of them at once, `confidence` says
-what a host's attempts make of that, and `states` applies the contract's status words. Causes are judged elsewhere, and so is what was lost: the
-columns for that are left missing here.
+what a host's attempts make of that, and `states` applies the contract's status words. Causes are
+judged elsewhere, and so is what was lost: the columns for that are left missing here.
 """
 
 from __future__ import annotations

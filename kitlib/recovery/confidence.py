@@ -130,8 +130,10 @@ def known_to_work(says: Sequence[float], switches: Switches) -> Floats:
     for say in reversed(says):
         ratio = math.exp(say) * ((1 - mends) * ratio + mends) / (1 - breaks + breaks * ratio)
         after.append(ratio)
-    before = np.array([entry, *(b * (1 - mends) + (1 - b) * breaks
-                                for b in follow(says, switches).broken[:-1])])[: len(after)]  # fmt: skip
+    if not after:
+        return np.zeros(0)
+    broken = np.array(follow(says, switches).broken[:-1])
+    before = np.concatenate([[entry], broken * (1 - mends) + (1 - broken) * breaks])
     return np.asarray(-np.log(1 - before + before * np.array(after[::-1])), dtype=np.float64)
 
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from kitlib.readers.binxml import layout
 from kitlib.readers.binxml.block import unpacked
 from kitlib.readers.binxml.distinct import distinct
-from kitlib.readers.payload import canonical
+from kitlib.readers.payload import canonical, real
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -211,16 +211,8 @@ def _systemtime(raw: bytes) -> str:
 
 
 def _real(kind: type[np.floating], least: int, most: int) -> Callable[[bytes], str]:
-    """Write the shortest digits; with an exponent if the point stands outside least..most."""
-
     def spelled(raw: bytes) -> str:
-        (value,) = np.frombuffer(raw, kind)
-        if not np.isfinite(value):
-            return "NaN" if np.isnan(value) else str(value)
-        mantissa, exponent = np.format_float_scientific(value, unique=True, trim="-").split("e")
-        if value == 0 or least <= int(exponent) + 1 <= most:
-            return str(np.format_float_positional(value, unique=True, trim="0"))
-        return f"{mantissa}e{int(exponent):+d}"
+        return real(np.frombuffer(raw, kind)[0], least, most)
 
     return spelled
 
